@@ -1,0 +1,176 @@
+"""Every error raised on purpose, and what becomes of it.
+
+* FanfoldError               a message (what was received, and the limit) and a remedy
+  - TransientError           retried by the state machine: the same call may succeed later
+  - InvalidInput             not retried: the upload or the recipe is wrong, and its owner can mend it
+    + EmptyObject            the object has no bytes, or is a folder marker
+    + UnknownFormat          no kind can read the object
+    + NotATable              a table was asked for, and the bytes are none
+    + WrongEncoding          the bytes do not decode as the encoding that was given or detected
+    + UnclosedQuote          the object ends inside a quoted field
+    + RowTooLarge            one row is larger than a worker can hold
+    + TooManyChunks          the plan would have more chunks than a job may have
+    + TooManyRejects         more rows were rejected than the recipe tolerates
+    + UnknownColumn          the recipe names a column that the table has not
+    + UnknownRecipe          no recipe has that name
+    + RecipeError            the recipe, or the file of recipes, breaks the schema
+    + SourceChanged          the object was overwritten after it was planned (HTTP 412)
+    + SourceGone             the object, or the planned version of it, was deleted
+  - Superseded               not retried: a newer version of the object has its own job
+  - PermanentError           not retried: the deployment is wrong, and an operator must act
+    + AccessDenied           a role lacks a permission
+    + NoSpace                a disk is full
+  - UsageError               the command makes no sense as it was given
+
+Step Functions matches `ErrorEquals` against the class name and cannot see inheritance
+(https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html). So
+`TransientError` is final, and it is the only name of ours that a Retrier lists.
+
+Only the name and the message cross that wire. The remedy belongs to the class, so whoever reads
+the name (the console, `fanfold show`) finds the remedy again with `remedy_of`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, final
+
+
+class FanfoldError(Exception):
+    """Base class of every error raised on purpose. Anything else is a bug."""
+
+    remedy: ClassVar[str] = "Look at the log of the run."
+
+
+@final
+class TransientError(FanfoldError):
+    """The same call may succeed later: throttling, a dropped connection, S3's 503."""
+
+    remedy = "Replay the job: AWS did not answer in time."
+
+
+class InvalidInput(FanfoldError):
+    """The upload or the recipe cannot be processed as it is."""
+
+    remedy = "Mend the upload or the recipe, then upload it again or replay the job."
+
+
+class EmptyObject(InvalidInput):
+    """The object has no bytes, or is a folder marker."""
+
+    remedy = "Upload the object again, with its bytes."
+
+
+class UnknownFormat(InvalidInput):
+    """No kind can read the object."""
+
+    remedy = "Name a recipe as the first segment of the key, or upload a format that fanfold reads."
+
+
+class NotATable(InvalidInput):
+    """A table was asked for, and the bytes are none."""
+
+    remedy = "Upload CSV or JSON Lines text, or set `format` and `delimiter` in the recipe."
+
+
+class WrongEncoding(InvalidInput):
+    """The bytes do not decode as the encoding that was given or detected."""
+
+    remedy = "Set `encoding` in the recipe to the encoding of the object, then replay the job."
+
+
+class UnclosedQuote(InvalidInput):
+    """The object ends inside a quoted field."""
+
+    remedy = "Close the quote, or set `quote` in the recipe to the character that the object uses."
+
+
+class RowTooLarge(InvalidInput):
+    """One row is larger than a worker can hold."""
+
+    remedy = "Look for an unclosed quote before the row, or split the row."
+
+
+class TooManyChunks(InvalidInput):
+    """The plan would have more chunks than a job may have."""
+
+    remedy = "Raise `chunk` in the recipe."
+
+
+class TooManyRejects(InvalidInput):
+    """More rows were rejected than the recipe tolerates."""
+
+    remedy = (
+        "Read rejects.jsonl, then mend the rows, loosen `columns`, or raise `rejects` and replay the job."
+    )
+
+
+class UnknownColumn(InvalidInput):
+    """The recipe names a column that the table has not."""
+
+    remedy = "Name a column of the table's header in the recipe."
+
+
+class UnknownRecipe(InvalidInput):
+    """No recipe has that name."""
+
+    remedy = "Add the recipe to recipes.yaml and run `fanfold recipes push`."
+
+
+class RecipeError(InvalidInput):
+    """The recipe, or the file of recipes, breaks the schema."""
+
+    remedy = "Compare the field with docs/recipes.md; `fanfold recipes check FILE` tells when it is right."
+
+
+class SourceChanged(InvalidInput):
+    """The object was overwritten after it was planned (HTTP 412)."""
+
+    remedy = "Nothing needs to be done: the newer object has a job of its own."
+
+
+class SourceGone(InvalidInput):
+    """The object, or the planned version of it, was deleted."""
+
+    remedy = "Upload the object again."
+
+
+class Superseded(FanfoldError):
+    """A newer version of the object has its own job."""
+
+    remedy = "Nothing needs to be done: look at the job of the newer version."
+
+
+class PermanentError(FanfoldError):
+    """The deployment cannot do this, whatever the input."""
+
+    remedy = "An operator must act: see docs/operating.md."
+
+
+class AccessDenied(PermanentError):
+    """A role lacks a permission."""
+
+    remedy = "Grant the action to the role that the message names, then replay the job."
+
+
+class NoSpace(PermanentError):
+    """A disk is full."""
+
+    remedy = "Free space where the message says, then run the command again."
+
+
+class UsageError(FanfoldError):
+    """The command makes no sense as it was given."""
+
+    remedy = "See `fanfold --help`."
+
+
+def _tree(cls: type[FanfoldError]) -> dict[str, type[FanfoldError]]:
+    found = {cls.__name__: cls}
+    for child in cls.__subclasses__():
+        found |= _tree(child)
+    return found
+
+
+def remedy_of(name: str) -> str:
+    """Return the remedy of the error class called `name`, or of any error where the name is not ours."""
+    return _tree(FanfoldError).get(name, FanfoldError).remedy

@@ -1,0 +1,219 @@
+"""The vocabulary that every other module shares. Standard library only.
+
+All ranges are half-open: `start` is in, `stop` is out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, BinaryIO, Protocol, TypeAlias
+
+Json: TypeAlias = Any
+"""What `json.loads` can return. Typed loosely on purpose: shapes are said where they are made."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """One immutable version of an object. Reads of it fail if the object has changed."""
+
+    bucket: str
+    key: str
+    size_bytes: int
+    etag: str
+    """Without quotes."""
+    version_id: str | None = None
+    """None in a bucket that is not versioned: then the ETag alone pins the reads."""
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def version(self) -> str:
+        """What tells this version from every other one of the same key."""
+        return self.version_id or self.etag
+
+
+class Source(Protocol):
+    """Ranged reads of one version of one object."""
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Return the bytes in [start, stop), cut at the end of the object; one request.
+
+        Raises SourceChanged if the object is no longer the planned version.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a plan: one Map item, one invocation of a worker, one part."""
+
+    id: str
+    """Unique in the job, safe in a key, in the order of the object: `0-00012` is chunk 12 of round 0."""
+    role: str
+    """Which worker takes it: a name in the state machine's `Workers`."""
+    span: Mapping[str, Json]
+    """What to work on; its shape is its kind's own."""
+    layout: int = 0
+    """Which of the job's layouts holds for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a kind wants done first."""
+
+    layout: Json
+    """What every worker must agree on, found once by the splitter (a dialect, a header, a schema)."""
+    lines: Sequence[Line]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a worker wrote for one line."""
+
+    line: Line
+    facts: Mapping[str, Json]
+    """What the kind's merge needs to know of it; small, JSON."""
+    objects: Mapping[str, PartObject]
+    """By the name that the worker gave it."""
+    execution: str
+    """The execution that wrote it; another one's part is reused as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartObject:
+    """One object of a part, in the work bucket."""
+
+    key: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A piece of an output: the bytes [start, stop) of a part's object."""
+
+    key: str
+    start: int
+    stop: int
+
+
+Piece: TypeAlias = Copied | bytes
+"""Bytes stand for themselves: a header, a bracket, a footer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output object, described and not yet made."""
+
+    name: str
+    pieces: Sequence[Piece]
+    content_type: str = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A merge's answer that another round is needed before the job can end."""
+
+    lines: Sequence[Line]
+    tolerated_failures: int = 0
+    layout: Json = None
+    """A new layout for these lines, or None to keep the one that each names."""
+    publishes: bool = False
+    """True where the round writes outside the work bucket: it runs only while this job holds the right to publish."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A merge's answer that the parts are certain and these are the outputs."""
+
+    outputs: Sequence[Output]
+    stats: Mapping[str, Json]
+    missing: Sequence[Mapping[str, Json]] = ()
+    """What is not in the outputs, because its chunk failed within `tolerate`: spans, in the kind's own terms."""
+    refused: Exception | None = None
+    """Raised once the outputs are written: the job fails, and its owner can read why in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What a merge is given to decide on."""
+
+    source: Source
+    recipe: Any
+    layouts: Sequence[Json]
+    lines: Sequence[Sequence[Line]]
+    """The lines of every round so far, first round first."""
+    part: Callable[[Line], Part | None]
+    """The part of a line, None if its chunk failed."""
+    note: Callable[[Line], Json]
+    """What the line's worker noted before it began, None if it did not get that far."""
+    read: Callable[[PartObject, int, int], bytes]
+    """Bytes [start, stop) of a part's object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One item for the Records table."""
+
+    partition: str
+    """The value that people query by; never empty."""
+    sort: str | None
+    """The value that records of one partition are ordered by; None: in the order of the object."""
+    ordinal: int
+    """The place of the record in the object, from 0: of two with equal keys the higher one wins."""
+    attributes: Mapping[str, Json]
+    """JSON values, and Decimal where a number must be exact."""
+    totals: Sequence[tuple[str, str, Decimal]] = ()
+    """What it adds to the recipe's totals: (name of the total, value that it is kept by, amount)."""
+
+
+class Desk(Protocol):
+    """What a worker has besides its source: where it writes, and what others wrote before it."""
+
+    def note(self, facts: Json) -> None:
+        """Keep `facts` even if the worker dies after this call."""
+        ...
+
+    def write(self, name: str, data: bytes | BinaryIO) -> None:
+        """Write one object of the part. The same line always writes the same bytes under the same name."""
+        ...
+
+    def read(self, part_object: PartObject) -> bytes:
+        """Return an object of another part."""
+        ...
+
+
+class Kind(Protocol):
+    """A kind of file: how it is planned, processed and merged. Knows nothing of AWS."""
+
+    name: str
+    parts_version: int
+    """Raised when the same line would give other bytes than the last release: parts of before are not reused."""
+
+    def sniff(self, head: bytes, key: str) -> bool:
+        """Tell whether an object of this key that begins with `head` (up to 4 KiB) is of this kind."""
+        ...
+
+    def plan(self, source: Source, recipe: Any) -> Plan:
+        """Split: read metadata only, refuse what cannot be done."""
+        ...
+
+    def process(
+        self, source: Source, recipe: Any, layout: Json, line: Line, desk: Desk
+    ) -> Mapping[str, Json]:
+        """Work on one line; return its facts. A pure function of its arguments."""
+        ...
+
+    def records(self, recipe: Any, layout: Json, line: Line, desk: Desk) -> Iterator[Record]:
+        """Yield the records of one `index` line, which names certified parts; a pure function of its arguments."""
+        ...
+
+    def merge(self, round: Round) -> Again | Folded:
+        """Certify the parts; ask for another round, or describe the outputs."""
+        ...
