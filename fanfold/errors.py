@@ -99,9 +99,7 @@ class TooManyChunks(InvalidInput):
 class TooManyRejects(InvalidInput):
     """More rows were rejected than the recipe tolerates."""
 
-    remedy = (
-        "Read rejects.jsonl, then mend the rows, loosen `columns`, or raise `rejects` and replay the job."
-    )
+    remedy = "Read rejects.jsonl, then mend the rows, loosen `columns`, or raise `rejects` and replay the job."
 
 
 class UnknownColumn(InvalidInput):

@@ -204,9 +204,7 @@ class Kind(Protocol):
         """Split: read metadata only, refuse what cannot be done."""
         ...
 
-    def process(
-        self, source: Source, recipe: Any, layout: Json, line: Line, desk: Desk
-    ) -> Mapping[str, Json]:
+    def process(self, source: Source, recipe: Any, layout: Json, line: Line, desk: Desk) -> Mapping[str, Json]:
         """Work on one line; return its facts. A pure function of its arguments."""
         ...
 
