@@ -136,6 +136,8 @@ class Folded:
     stats: Mapping[str, Json]
     missing: Sequence[Mapping[str, Json]] = ()
     """What is not in the outputs, because its chunk failed within `tolerate`: spans, in the kind's own terms."""
+    repaired: int = 0
+    """How many lines were run again because their first run rested on a wrong guess."""
     refused: Exception | None = None
     """Raised once the outputs are written: the job fails, and its owner can read why in them."""
 

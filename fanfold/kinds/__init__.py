@@ -20,5 +20,5 @@ def get(name: str) -> Kind:
 
 
 def sniff(head: bytes, key: str) -> str | None:
-    """Return the name of the kind that can read an object of this key that begins with `head`, None if there is none."""
+    """Return the name of the kind that can read an object of this key and these first bytes, None if none can."""
     return next((name for name in NAMES if get(name).sniff(head, key)), None)

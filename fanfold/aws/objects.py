@@ -1,0 +1,204 @@
+"""Objects in S3: ranged reads pinned to a version, small writes, and outputs assembled from pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from botocore.exceptions import ClientError
+
+from fanfold.aws.account import Account
+from fanfold.aws.faults import MISSING, code, translated
+from fanfold.model import Copied, ObjectRef, Piece
+
+PART_MIN_BYTES = 5 << 20
+PART_MAX_BYTES = 5 << 30
+PARTS_MAX = 10_000
+"""S3's limits on a multipart upload (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)."""
+
+COPIES_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class S3Source:
+    """Ranged reads of one version of one object, each refused by S3 if the object has changed."""
+
+    client: Any
+    ref: ObjectRef
+
+    @property
+    def size_bytes(self) -> int:
+        return self.ref.size_bytes
+
+    def read(self, start: int, stop: int) -> bytes:
+        stop = min(stop, self.ref.size_bytes)
+        if start >= stop:
+            return b""
+        pin = {"VersionId": self.ref.version_id} if self.ref.version_id else {}
+        with translated(f"reading bytes {start} to {stop} of {self.ref.uri}"):
+            answer = self.client.get_object(
+                Bucket=self.ref.bucket,
+                Key=self.ref.key,
+                Range=f"bytes={start}-{stop - 1}",
+                IfMatch=f'"{self.ref.etag}"',
+                **pin,
+            )
+            return bytes(answer["Body"].read())
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The beginning of an object, and what S3 says of it."""
+
+    ref: ObjectRef
+    first_bytes: bytes
+    metadata: dict[str, str]
+
+
+def head(account: Account, bucket: str, key: str, version_id: str | None, first_bytes: int) -> Head:
+    """Return what S3 says of an object and its first bytes, in one request.
+
+    Raises SourceGone where there is no such object or version.
+    """
+    client = account.client("s3")
+    pin = {"VersionId": version_id} if version_id else {}
+    with translated(f"reading the head of s3://{bucket}/{key}"):
+        try:
+            answer = client.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{first_bytes - 1}", **pin)
+            size = int(answer["ContentRange"].rpartition("/")[2])
+        except ClientError as error:
+            if code(error) != "InvalidRange":  # what S3 answers for a range of an object of no bytes
+                raise
+            answer = client.get_object(Bucket=bucket, Key=key, **pin)
+            size = answer["ContentLength"]
+        body = answer["Body"].read()
+    version = answer.get("VersionId")
+    ref = ObjectRef(bucket, key, size, answer["ETag"].strip('"'), None if version == "null" else version)
+    return Head(ref, body, answer.get("Metadata", {}))
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket that fanfold writes: small objects whole, outputs from pieces."""
+
+    client: Any
+    name: str
+
+    def find(self, key: str) -> bytes | None:
+        """Return an object's bytes, None where there is none."""
+        with translated(f"reading s3://{self.name}/{key}"):
+            try:
+                return bytes(self.client.get_object(Bucket=self.name, Key=key)["Body"].read())
+            except ClientError as error:
+                if code(error) in MISSING:
+                    return None
+                raise
+
+    def get(self, key: str) -> bytes:
+        """Return an object's bytes; raise SourceGone where there is none."""
+        with translated(f"reading s3://{self.name}/{key}"):
+            return bytes(self.client.get_object(Bucket=self.name, Key=key)["Body"].read())
+
+    def read(self, key: str, start: int, stop: int) -> bytes:
+        """Return the bytes [start, stop) of an object; one request, none for an empty range."""
+        if start >= stop:
+            return b""
+        with translated(f"reading s3://{self.name}/{key}"):
+            answer = self.client.get_object(Bucket=self.name, Key=key, Range=f"bytes={start}-{stop - 1}")
+            return bytes(answer["Body"].read())
+
+    def put(self, key: str, body: bytes | BinaryIO, content_type: str = "application/json") -> None:
+        """Write one object whole."""
+        with translated(f"writing s3://{self.name}/{key}"):
+            self.client.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type)
+
+    def assemble(self, key: str, pieces: Sequence[Piece], work: Bucket, content_type: str) -> int:
+        """Make one object of pieces of objects in `work`; return its size in bytes.
+
+        Pieces of 5 MiB and more are copied inside S3 and never pass through here; what is smaller is
+        read, joined until it is large enough, and written.
+        """
+        size = sum(_size(piece) for piece in pieces)
+        if size < PART_MIN_BYTES:
+            self.put(key, b"".join(work.piece(piece) for piece in pieces), content_type)
+            return size
+        with translated(f"writing s3://{self.name}/{key}"):
+            target = {"Bucket": self.name, "Key": key}
+            upload = target | {
+                "UploadId": self.client.create_multipart_upload(**target, ContentType=content_type)["UploadId"]
+            }
+            try:
+                with ThreadPoolExecutor(COPIES_AT_ONCE) as pool:
+                    numbered = enumerate(upload_parts(pieces, size), start=1)
+                    parts = list(pool.map(lambda part: self._upload_part(upload, *part, work), numbered))
+                self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+            except BaseException:
+                # What was uploaded costs storage until it is aborted; the failure itself goes on.
+                self.client.abort_multipart_upload(**upload)
+                raise
+        return size
+
+    def _upload_part(
+        self, upload: dict[str, str], number: int, pieces: list[Piece], work: Bucket
+    ) -> dict[str, str | int]:
+        match pieces:
+            case [Copied(key, start, stop)] if stop - start >= PART_MIN_BYTES:
+                answer = self.client.upload_part_copy(
+                    **upload,
+                    PartNumber=number,
+                    CopySource={"Bucket": work.name, "Key": key},
+                    CopySourceRange=f"bytes={start}-{stop - 1}",
+                )["CopyPartResult"]
+            case _:
+                body = b"".join(work.piece(piece) for piece in pieces)
+                answer = self.client.upload_part(**upload, PartNumber=number, Body=body)
+        return {"PartNumber": number, "ETag": answer["ETag"]}
+
+    def piece(self, piece: Piece) -> bytes:
+        """Return the bytes of a piece of an object in this bucket."""
+        return piece if isinstance(piece, bytes) else self.read(piece.key, piece.start, piece.stop)
+
+
+def _size(piece: Piece) -> int:
+    return len(piece) if isinstance(piece, bytes) else piece.stop - piece.start
+
+
+def upload_parts(pieces: Sequence[Piece], size: int) -> Iterator[list[Piece]]:
+    """Group pieces into the parts of a multipart upload: each of 5 MiB or more, but for the last.
+
+    A part of one copied piece alone can be copied inside S3. A piece behind too few bytes to be a part
+    lends them what they lack, so that at most 5 MiB of each large piece is read.
+    """
+    least = max(PART_MIN_BYTES, -(-size // (PARTS_MAX // 2)))
+    small: list[Piece] = []
+    held = 0
+    for piece in pieces:
+        for cut in _cut(piece):
+            rest = cut
+            if held and isinstance(rest, Copied) and _size(rest) >= 2 * least:
+                lent = least - held
+                small.append(Copied(rest.key, rest.start, rest.start + lent))
+                rest = Copied(rest.key, rest.start + lent, rest.stop)
+                yield small
+                small, held = [], 0
+            if not held and _size(rest) >= least:
+                yield [rest]
+                continue
+            small.append(rest)
+            held += _size(rest)
+            if held >= least:
+                yield small
+                small, held = [], 0
+    if held:
+        yield small
+
+
+def _cut(piece: Piece) -> Iterator[Piece]:
+    """Cut what is larger than a part may be."""
+    if isinstance(piece, bytes) or _size(piece) <= PART_MAX_BYTES:
+        yield piece
+        return
+    for start in range(piece.start, piece.stop, PART_MAX_BYTES):
+        yield Copied(piece.key, start, min(start + PART_MAX_BYTES, piece.stop))

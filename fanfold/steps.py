@@ -1,0 +1,314 @@
+"""Split, work, index, merge: the application in four functions.
+
+Each takes the JSON that the state machine hands it and returns the JSON that flows on. Everything that
+grows with the object lies in the work bucket, under keys that a second try writes again with equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
+
+from fanfold import kinds, recipes
+from fanfold.aws.objects import Bucket, S3Source
+from fanfold.aws.stores import Stores
+from fanfold.errors import FanfoldError, Superseded
+from fanfold.job import Job, Keys, canonical, line_from_json, line_to_json
+from fanfold.model import Again, Folded, Json, Kind, Line, Part, PartObject, Round
+
+CLAIM_S = 900.0
+"""How long the right to publish is kept without a sign of life: a function's longest run."""
+
+READS_AT_ONCE = 32
+
+INDEX = "index"
+"""The role of the lines that write records."""
+
+Event = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What every step of a job shares: where things lie, and what all its workers agreed on."""
+
+    stores: Stores
+    job: Job
+    kind: Kind
+    keys: Keys
+
+    @classmethod
+    def of(cls, job: Job, stores: Stores) -> Setting:
+        return cls(stores, job, kinds.get(job.kind), Keys(job.id))
+
+    @property
+    def work(self) -> Bucket:
+        return self.stores.work
+
+    @property
+    def source(self) -> S3Source:
+        return self.stores.open(self.job.source)
+
+    def write_layout(self, number: int, layout: Json) -> None:
+        self.work.put(self.keys.layout(number), canonical({"job": self.job.to_json(), "layout": layout}).encode())
+
+    def write_plan(self, round: int, lines: Sequence[Line]) -> None:
+        text = "".join(canonical(line_to_json(line)) + "\n" for line in lines)
+        self.work.put(self.keys.plan(round), text.encode(), "application/jsonl")
+
+    def read_plan(self, round: int) -> list[Line]:
+        return [line_from_json(json.loads(text)) for text in self.work.get(self.keys.plan(round)).splitlines()]
+
+    def fingerprint(self, line: Line, layout: Json) -> str:
+        return self.job.fingerprint(line, layout, self.kind.parts_version)
+
+    def find_part(self, line: Line, layout: Json) -> Part | None:
+        """Return the part of a line if it was finished, by this job or by the one that it may reuse.
+
+        Records name the job that wrote them, so an index line is never done by another job.
+        """
+        fingerprint = self.fingerprint(line, layout)
+        reused = self.job.reuse if line.role != INDEX else None
+        for job_id in filter(None, (self.job.id, reused)):
+            if found := self.work.find(Keys(job_id).part(line, fingerprint)):
+                data = json.loads(found)
+                objects = {name: PartObject(**made) for name, made in data["objects"].items()}
+                return Part(line, data["facts"], objects, data["execution"])
+        return None
+
+
+def read_layout(stores: Stores, job_id: str, number: int) -> tuple[Setting, Json]:
+    """Return the setting of a job and one of its layouts, as its splitter or a merge wrote them."""
+    data = json.loads(stores.work.get(Keys(job_id).layout(number)))
+    return Setting.of(Job.from_json(data["job"]), stores), data["layout"]
+
+
+def split(event: Event, stores: Stores) -> dict[str, Any]:
+    """Plan a job; return its first round."""
+    setting = Setting.of(Job.from_json(event), stores)
+    job = setting.job
+    job.output_key("result.json")
+    plan = setting.kind.plan(setting.source, job.recipe.body)
+    setting.write_layout(0, plan.layout)
+    setting.write_plan(0, plan.lines)
+    stores.jobs.planned(job, len(plan.lines))
+    tolerated = recipes.allowed(job.recipe.body.tolerate, len(plan.lines))
+    return _round(setting, event["execution"], 0, 1, len(plan.lines), tolerated)
+
+
+def _round(
+    setting: Setting, execution: str, number: int, layouts: int, lines: int, tolerated_failures: int
+) -> dict[str, Any]:
+    return {
+        "job": setting.job.id,
+        "execution": execution,
+        "plan": setting.keys.plan(number),
+        "round": number,
+        "layouts": layouts,
+        "lines": lines,
+        "concurrency": setting.job.recipe.body.concurrency,
+        "tolerated_failures": tolerated_failures,
+        "again": True,
+    }
+
+
+class PartDesk:
+    """Where a worker notes and writes, under keys that its line's fingerprint makes its own."""
+
+    def __init__(self, setting: Setting, line: Line, layout: Json) -> None:
+        self._work = setting.work
+        self._keys = setting.keys
+        self._line = line
+        self._fingerprint = setting.fingerprint(line, layout)
+        self.objects: dict[str, PartObject] = {}
+
+    def note(self, facts: Json) -> None:
+        self._work.put(self._keys.note(self._line, self._fingerprint), canonical(facts).encode())
+
+    def write(self, name: str, data: bytes | BinaryIO) -> None:
+        key = self._keys.part_object(self._line, self._fingerprint, name)
+        size = len(data) if isinstance(data, bytes) else data.seek(0, 2)
+        if not isinstance(data, bytes):
+            data.seek(0)
+        self._work.put(key, data, "application/octet-stream")
+        self.objects[name] = PartObject(key, size)
+
+    def read(self, part_object: PartObject) -> bytes:
+        return self._work.get(part_object.key)
+
+    def finish(self, facts: Mapping[str, Json], execution: str) -> Part:
+        """Write the part's record, last of all: from here on the line is done, whoever asks."""
+        part = Part(self._line, facts, self.objects, execution)
+        objects = {
+            name: {"key": made.key, "size_bytes": made.size_bytes} for name, made in sorted(self.objects.items())
+        }
+        record = {"line": line_to_json(self._line), "facts": facts, "objects": objects, "execution": execution}
+        self._work.put(self._keys.part(self._line, self._fingerprint), canonical(record).encode())
+        return part
+
+
+def work(event: Event, stores: Stores) -> dict[str, Any]:
+    """Turn one plan line into its part, unless it is there already."""
+    setting, line, layout = _at_line(event, stores)
+    if setting.find_part(line, layout):
+        return {"line": line.id, "reused": True}
+    desk = PartDesk(setting, line, layout)
+    try:
+        facts = setting.kind.process(setting.source, setting.job.recipe.body, layout, line, desk)
+    except FanfoldError as error:
+        _keep_failure(setting, line, error)
+        raise
+    desk.finish(facts, event["execution"])
+    return {"line": line.id, "reused": False}
+
+
+def index(event: Event, stores: Stores) -> dict[str, Any]:
+    """Write the records of one plan line to the Records table, while this job may publish."""
+    setting, line, layout = _at_line(event, stores)
+    try:
+        stores.jobs.claim(setting.job, CLAIM_S)
+    except Superseded:
+        # Nothing of a stale version may be written. The merge finds the same, and ends the job as ignored.
+        return {"line": line.id, "reused": False}
+    if setting.find_part(line, layout):
+        return {"line": line.id, "reused": True}
+    desk = PartDesk(setting, line, layout)
+    records = setting.kind.records(setting.job.recipe.body, layout, line, desk)
+    try:
+        written = stores.records.write(setting.job, records)
+    except FanfoldError as error:
+        _keep_failure(setting, line, error)
+        raise
+    desk.finish({"records": written}, event["execution"])
+    return {"line": line.id, "reused": False}
+
+
+def _at_line(event: Event, stores: Stores) -> tuple[Setting, Line, Json]:
+    line = line_from_json(event["line"])
+    setting, layout = read_layout(stores, event["job"], line.layout)
+    return setting, line, layout
+
+
+def _keep_failure(setting: Setting, line: Line, error: FanfoldError) -> None:
+    setting.work.put(setting.keys.failure(line), canonical(told(error)).encode())
+
+
+def told(error: FanfoldError) -> dict[str, str]:
+    """Return an error as the JSON that people are shown."""
+    return {"name": type(error).__name__, "message": str(error), "remedy": error.remedy}
+
+
+def merge(event: Event, stores: Stores) -> dict[str, Any]:
+    """Certify the parts; return another round, or publish the outputs and return the result's summary."""
+    layouts: list[Json] = []
+    for number in range(event["layouts"]):
+        setting, layout = read_layout(stores, event["job"], number)
+        layouts.append(layout)
+    rounds = [setting.read_plan(number) for number in range(event["round"] + 1)]
+    parts = _read_parts(setting, rounds, layouts)
+    answer = setting.kind.merge(
+        Round(
+            source=setting.source,
+            recipe=setting.job.recipe.body,
+            layouts=layouts,
+            lines=rounds,
+            part=lambda line: parts[line.id],
+            note=lambda line: _read_note(setting, line, layouts[line.layout]),
+            read=lambda made, start, stop: setting.work.read(made.key, start, stop),
+        )
+    )
+    try:
+        if isinstance(answer, Again):
+            return _ask_again(setting, event, answer, len(layouts))
+        return _publish(setting, event, answer, rounds[0], parts)
+    except Superseded as error:
+        return _summary(setting, event, "IGNORED", rounds[0], parts) | {"error": told(error)}
+
+
+def _read_parts(setting: Setting, rounds: Sequence[Sequence[Line]], layouts: Sequence[Json]) -> dict[str, Part | None]:
+    lines = [line for lines in rounds for line in lines]
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+        found = pool.map(lambda line: setting.find_part(line, layouts[line.layout]), lines)
+        return {line.id: part for line, part in zip(lines, found, strict=True)}
+
+
+def _read_note(setting: Setting, line: Line, layout: Json) -> Json:
+    found = setting.work.find(setting.keys.note(line, setting.fingerprint(line, layout)))
+    return json.loads(found) if found else None
+
+
+def _ask_again(setting: Setting, event: Event, again: Again, layouts: int) -> dict[str, Any]:
+    if again.publishes:
+        setting.stores.jobs.claim(setting.job, CLAIM_S)
+    number = event["round"] + 1
+    lines = again.lines
+    if again.layout is not None:
+        setting.write_layout(layouts, again.layout)
+        lines = [replace(line, layout=layouts) for line in lines]
+        layouts += 1
+    setting.write_plan(number, lines)
+    return _round(setting, event["execution"], number, layouts, len(lines), again.tolerated_failures)
+
+
+def _publish(
+    setting: Setting, event: Event, folded: Folded, planned: Sequence[Line], parts: Mapping[str, Part | None]
+) -> dict[str, Any]:
+    """Write the outputs, and result.json last: where it stands, all of them do."""
+    stores, job = setting.stores, setting.job
+    stores.jobs.claim(job, CLAIM_S)
+    outputs = []
+    for output in folded.outputs:
+        key = job.output_key(output.name)
+        size = stores.outputs.assemble(key, output.pieces, stores.work, output.content_type)
+        outputs.append({"name": output.name, "uri": f"s3://{stores.outputs.name}/{key}", "bytes": size})
+    if folded.refused:
+        stores.jobs.release(job)
+        raise folded.refused
+    status = "PARTIAL" if folded.missing else "SUCCEEDED"
+    summary = _summary(setting, event, status, planned, parts)
+    summary["chunks"]["repaired"] = folded.repaired
+    summary["stats"] = dict(folded.stats)
+    source = {"uri": job.source.uri, "bytes": job.source.size_bytes, "etag": job.source.etag}
+    result = summary | {
+        "kind": job.kind,
+        "recipe": job.recipe_name,
+        "source": source | {"version": job.source.version_id},
+        "outputs": outputs,
+        "missing": [_missing(setting, planned, span) for span in folded.missing],
+    }
+    del result["again"]
+    key = job.output_key("result.json")
+    stores.outputs.put(key, json.dumps(result, indent=2, ensure_ascii=False).encode())
+    stores.jobs.published(job)
+    return summary | {"result": f"s3://{stores.outputs.name}/{key}"}
+
+
+def _missing(setting: Setting, planned: Sequence[Line], span: Mapping[str, Json]) -> dict[str, Json]:
+    """Return what is missing, with the error of its chunk where one was kept."""
+    for line in planned:
+        if line.span.get("start") == span.get("start") and (found := setting.work.find(setting.keys.failure(line))):
+            return {**span, "error": json.loads(found)}
+    return {**span, "error": None}
+
+
+def _summary(
+    setting: Setting, event: Event, status: str, planned: Sequence[Line], parts: Mapping[str, Part | None]
+) -> dict[str, Any]:
+    made = [parts[line.id] for line in planned]
+    reused = sum(part is not None and part.execution != event["execution"] for part in made)
+    failed = made.count(None)
+    return {
+        "again": False,
+        "job": setting.job.id,
+        "execution": event["execution"],
+        "status": status,
+        "chunks": {
+            "planned": len(made),
+            "processed": len(made) - reused - failed,
+            "reused": reused,
+            "repaired": 0,
+            "failed": failed,
+        },
+    }
