@@ -115,6 +115,14 @@ def _job(arrival: Arrival, stores: Stores) -> Job:
     return Job(found.ref, name, _adjusted(recipe, found), arrival.sequencer)
 
 
+def current_recipe(job: Job, stores: Stores) -> tuple[str, recipes.Recipe]:
+    """Return the name and recipe that a job's object would get if it arrived now; raise SourceGone."""
+    source = job.source
+    found = head(stores.account, source.bucket, source.key, source.version_id, SNIFF_BYTES)
+    name, recipe = _chosen(source.key, found, read_recipes(stores))
+    return name, _adjusted(recipe, found)
+
+
 def _chosen(key: str, found: Head, known: recipes.Recipes) -> tuple[str, recipes.Recipe]:
     kind = "" if _names_recipe(key, known) else kinds.sniff(found.first_bytes, key)
     if kind is None:

@@ -39,8 +39,8 @@ class Job:
     recipe: recipes.Recipe
     sequencer: str = ""
     """Orders the versions of one key: the greater one is the newer one."""
-    reuse: str | None = None
-    """The id of an earlier job of the same source, whose finished parts serve where they would be equal."""
+    reuse: tuple[str, ...] = ()
+    """The ids of earlier jobs of the same source, whose finished parts serve where they would be equal."""
 
     @property
     def id(self) -> str:
@@ -89,7 +89,7 @@ class Job:
             "recipe_name": self.recipe_name,
             "recipe": self.recipe.model_dump(mode="json"),
             "sequencer": self.sequencer,
-            "reuse": self.reuse,
+            "reuse": list(self.reuse),
         }
 
     @classmethod
@@ -100,7 +100,7 @@ class Job:
             recipe_name=data["recipe_name"],
             recipe=recipes.recipe(data["recipe"]),
             sequencer=data["sequencer"],
-            reuse=data["reuse"],
+            reuse=tuple(data["reuse"]),
         )
 
 

@@ -84,6 +84,10 @@ class Part:
     """By the name that the worker gave it."""
     execution: str
     """The execution that wrote it; another one's part is reused as it is."""
+    attempt: int
+    """Which attempt at the line succeeded, from 1."""
+    seconds: float
+    """How long that attempt took."""
 
 
 @dataclass(frozen=True, slots=True)

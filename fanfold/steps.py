@@ -7,12 +7,14 @@ grows with the object lies in the work bucket, under keys that a second try writ
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from typing import Any, BinaryIO
 
-from fanfold import kinds, recipes
+from fanfold import __version__, kinds, recipes
 from fanfold.aws.objects import Bucket, S3Source
 from fanfold.aws.stores import Stores
 from fanfold.errors import FanfoldError, Superseded
@@ -52,7 +54,8 @@ class Setting:
         return self.stores.open(self.job.source)
 
     def write_layout(self, number: int, layout: Json) -> None:
-        self.work.put(self.keys.layout(number), canonical({"job": self.job.to_json(), "layout": layout}).encode())
+        data = {"job": self.job.to_json(), "layout": layout, "version": __version__}
+        self.work.put(self.keys.layout(number), canonical(data).encode())
 
     def write_plan(self, round: int, lines: Sequence[Line]) -> None:
         text = "".join(canonical(line_to_json(line)) + "\n" for line in lines)
@@ -65,17 +68,17 @@ class Setting:
         return self.job.fingerprint(line, layout, self.kind.parts_version)
 
     def find_part(self, line: Line, layout: Json) -> Part | None:
-        """Return the part of a line if it was finished, by this job or by the one that it may reuse.
+        """Return the part of a line if it was finished, by this job or by one that it may reuse.
 
         Records name the job that wrote them, so an index line is never done by another job.
         """
         fingerprint = self.fingerprint(line, layout)
-        reused = self.job.reuse if line.role != INDEX else None
-        for job_id in filter(None, (self.job.id, reused)):
+        reused = self.job.reuse if line.role != INDEX else ()
+        for job_id in (self.job.id, *reused):
             if found := self.work.find(Keys(job_id).part(line, fingerprint)):
                 data = json.loads(found)
                 objects = {name: PartObject(**made) for name, made in data["objects"].items()}
-                return Part(line, data["facts"], objects, data["execution"])
+                return Part(line, data["facts"], objects, data["execution"], data["attempt"], data["seconds"])
         return None
 
 
@@ -138,34 +141,48 @@ class PartDesk:
     def read(self, part_object: PartObject) -> bytes:
         return self._work.get(part_object.key)
 
-    def finish(self, facts: Mapping[str, Json], execution: str) -> Part:
+    def finish(self, facts: Mapping[str, Json], run: Attempt) -> None:
         """Write the part's record, last of all: from here on the line is done, whoever asks."""
-        part = Part(self._line, facts, self.objects, execution)
-        objects = {
-            name: {"key": made.key, "size_bytes": made.size_bytes} for name, made in sorted(self.objects.items())
+        record = {
+            "line": line_to_json(self._line),
+            "facts": facts,
+            "objects": {name: asdict(made) for name, made in self.objects.items()},
+            "execution": run.execution,
+            "attempt": run.number,
+            "seconds": run.seconds,
         }
-        record = {"line": line_to_json(self._line), "facts": facts, "objects": objects, "execution": execution}
         self._work.put(self._keys.part(self._line, self._fingerprint), canonical(record).encode())
-        return part
+
+
+class Attempt:
+    """One try at one line: in which execution, which number from 1, and for how long so far."""
+
+    def __init__(self, event: Event) -> None:
+        self.execution: str = event["execution"]
+        self.number: int = event["attempt"]
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return round(time.monotonic() - self._began, 3)
 
 
 def work(event: Event, stores: Stores) -> dict[str, Any]:
     """Turn one plan line into its part, unless it is there already."""
+    attempt = Attempt(event)
     setting, line, layout = _at_line(event, stores)
     if setting.find_part(line, layout):
         return {"line": line.id, "reused": True}
     desk = PartDesk(setting, line, layout)
-    try:
+    with _failure_kept(setting, line, attempt):
         facts = setting.kind.process(setting.source, setting.job.recipe.body, layout, line, desk)
-    except FanfoldError as error:
-        _keep_failure(setting, line, error)
-        raise
-    desk.finish(facts, event["execution"])
+    desk.finish(facts, attempt)
     return {"line": line.id, "reused": False}
 
 
 def index(event: Event, stores: Stores) -> dict[str, Any]:
     """Write the records of one plan line to the Records table, while this job may publish."""
+    attempt = Attempt(event)
     setting, line, layout = _at_line(event, stores)
     try:
         stores.jobs.claim(setting.job, CLAIM_S)
@@ -176,12 +193,9 @@ def index(event: Event, stores: Stores) -> dict[str, Any]:
         return {"line": line.id, "reused": True}
     desk = PartDesk(setting, line, layout)
     records = setting.kind.records(setting.job.recipe.body, layout, line, desk)
-    try:
+    with _failure_kept(setting, line, attempt):
         written = stores.records.write(setting.job, records)
-    except FanfoldError as error:
-        _keep_failure(setting, line, error)
-        raise
-    desk.finish({"records": written}, event["execution"])
+    desk.finish({"records": written}, attempt)
     return {"line": line.id, "reused": False}
 
 
@@ -191,8 +205,15 @@ def _at_line(event: Event, stores: Stores) -> tuple[Setting, Line, Json]:
     return setting, line, layout
 
 
-def _keep_failure(setting: Setting, line: Line, error: FanfoldError) -> None:
-    setting.work.put(setting.keys.failure(line), canonical(told(error)).encode())
+@contextmanager
+def _failure_kept(setting: Setting, line: Line, attempt: Attempt) -> Iterator[None]:
+    """Keep an error that ends the attempt where people find it, and let it go on."""
+    try:
+        yield
+    except FanfoldError as error:
+        failure = {"error": told(error), "attempt": attempt.number, "seconds": attempt.seconds}
+        setting.work.put(setting.keys.failure(line), canonical(failure).encode())
+        raise
 
 
 def told(error: FanfoldError) -> dict[str, str]:
@@ -207,7 +228,7 @@ def merge(event: Event, stores: Stores) -> dict[str, Any]:
         setting, layout = read_layout(stores, event["job"], number)
         layouts.append(layout)
     rounds = [setting.read_plan(number) for number in range(event["round"] + 1)]
-    parts = _read_parts(setting, rounds, layouts)
+    parts = read_parts(setting, rounds, layouts)
     answer = setting.kind.merge(
         Round(
             source=setting.source,
@@ -227,7 +248,8 @@ def merge(event: Event, stores: Stores) -> dict[str, Any]:
         return _summary(setting, event, "IGNORED", rounds[0], parts) | {"error": told(error)}
 
 
-def _read_parts(setting: Setting, rounds: Sequence[Sequence[Line]], layouts: Sequence[Json]) -> dict[str, Part | None]:
+def read_parts(setting: Setting, rounds: Sequence[Sequence[Line]], layouts: Sequence[Json]) -> dict[str, Part | None]:
+    """Return the part of every line by the line's id, None where it is not finished."""
     lines = [line for lines in rounds for line in lines]
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
         found = pool.map(lambda line: setting.find_part(line, layouts[line.layout]), lines)
@@ -289,7 +311,7 @@ def _missing(setting: Setting, planned: Sequence[Line], span: Mapping[str, Json]
     """Return what is missing, with the error of its chunk where one was kept."""
     for line in planned:
         if line.span.get("start") == span.get("start") and (found := setting.work.find(setting.keys.failure(line))):
-            return {**span, "error": json.loads(found)}
+            return {**span, "error": json.loads(found)["error"]}
     return {**span, "error": None}
 
 

@@ -50,6 +50,13 @@ class Executions:
         with translated(f"redriving execution {arn}"):
             self.client.redrive_execution(executionArn=arn)
 
+    def definition_changed(self, arn: str) -> bool:
+        """Tell whether an execution's state machine has another definition today than when it started."""
+        with translated(f"reading the state machine of {arn}"):
+            then = self.client.describe_state_machine_for_execution(executionArn=arn)
+            now = self.client.describe_state_machine(stateMachineArn=then["stateMachineArn"])
+        return bool(then["definition"] != now["definition"])
+
     def history(self, arn: str) -> Iterator[dict[str, Any]]:
         """Yield the events of an execution, oldest first."""
         with translated(f"reading the history of {arn}"):

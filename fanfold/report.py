@@ -1,0 +1,173 @@
+"""What people are shown of jobs: the list, and one job with its states, chunks, error and outputs.
+
+Reads the Jobs table, the execution's history and the job's own objects; the same for the command line
+and the console, on AWS and on the engine. Nothing here is per chunk but reads of S3, which has no quota.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from fanfold.aws.executions import explained
+from fanfold.aws.stack import Stack
+from fanfold.errors import SourceGone, UsageError
+from fanfold.job import Keys
+from fanfold.model import Json, Line, Part
+from fanfold.steps import READS_AT_ONCE, Setting, read_layout, read_parts
+
+EXPLAINED_CHILDREN = 100
+"""How many failed children are asked why: DescribeExecution refills at 15 a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A job's plans and parts as they lie in the work bucket now."""
+
+    setting: Setting
+    layouts: Sequence[Json]
+    rounds: Sequence[Sequence[Line]]
+    parts: dict[str, Part | None]
+    version: str
+    """The version of fanfold that planned the job."""
+
+    @property
+    def lines(self) -> list[Line]:
+        return [line for lines in self.rounds for line in lines]
+
+    @property
+    def unfinished(self) -> list[Line]:
+        return [line for line in self.lines if self.parts[line.id] is None]
+
+
+def progress(stack: Stack, job_id: str) -> Progress | None:
+    """Return how far a job has come, None if it was not planned yet."""
+    work = stack.stores.work
+    keys = Keys(job_id)
+    first = work.find(keys.layout(0))
+    if first is None or work.find(keys.plan(0)) is None:
+        return None
+    setting, layout = read_layout(stack.stores, job_id, 0)
+    layouts, rounds = [layout], [setting.read_plan(0)]
+    try:
+        while True:
+            rounds.append(setting.read_plan(len(rounds)))
+            for line in rounds[-1]:
+                while line.layout >= len(layouts):
+                    layouts.append(read_layout(stack.stores, job_id, len(layouts))[1])
+    except SourceGone:
+        pass  # the plan behind the last one
+    parts = read_parts(setting, rounds, layouts)
+    return Progress(setting, layouts, rounds, parts, json.loads(first)["version"])
+
+
+def jobs(stack: Stack) -> Iterator[dict[str, Any]]:
+    """Yield what the Jobs table says of every job, the latest started first."""
+    return stack.stores.jobs.newest()
+
+
+def find(stack: Stack, wanted: str) -> dict[str, Any]:
+    """Return the item of the job whose id begins with `wanted`; raise UsageError where none or several do."""
+    if exact := stack.stores.jobs.get(wanted):
+        return exact
+    found = [item for item in jobs(stack) if item["job"].startswith(wanted)]
+    if len(found) != 1:
+        what = "no job" if not found else f"{len(found)} jobs"
+        raise UsageError(f"{what} begin with {wanted!r}: `fanfold ls` lists them")
+    return found[0]
+
+
+def job(stack: Stack, wanted: str) -> dict[str, Any]:
+    """Return all there is to say of a job: its item, `states`, `chunks`, `outputs` and `missing`."""
+    item = find(stack, wanted)
+    told: dict[str, Any] = item | {"states": [], "chunks_detail": [], "outputs": [], "missing": []}
+    if "execution" in item:
+        told["states"] = states(stack, item["execution"])
+    if found := progress(stack, item["job"]):
+        told["chunks_detail"] = chunks(stack, item, found)
+    if "result" in item:
+        told |= {name: value for name, value in result(stack, item).items() if name in ("outputs", "missing")}
+    return told
+
+
+def result(stack: Stack, item: dict[str, Any]) -> dict[str, Any]:
+    """Return result.json of a job that ended well."""
+    key = item["result"].removeprefix(f"s3://{stack.stores.outputs.name}/")
+    return dict(json.loads(stack.stores.outputs.get(key)))
+
+
+def states(stack: Stack, execution: str) -> list[dict[str, Any]]:
+    """Return the states that an execution entered, in order, with when and for how long."""
+    entered: list[dict[str, Any]] = []
+    for event in stack.executions.history(execution):
+        at: datetime = event["timestamp"]
+        if event["type"].endswith("StateEntered"):
+            name = event["stateEnteredEventDetails"]["name"]
+            entered.append({"name": name, "status": "RUNNING", "entered": at.isoformat(), "seconds": None, "_at": at})
+        elif event["type"].endswith("StateExited") and entered:
+            _leave(entered[-1], "SUCCEEDED", at)
+        elif event["type"] in ("ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut") and entered:
+            _leave(entered[-1], "FAILED", at)
+    for state in entered:
+        del state["_at"]
+    return entered
+
+
+def _leave(state: dict[str, Any], status: str, at: datetime) -> None:
+    if state["status"] == "RUNNING":
+        state |= {"status": status, "seconds": round((at - state["_at"]).total_seconds(), 3)}
+
+
+def chunks(stack: Stack, item: dict[str, Any], found: Progress) -> list[dict[str, Any]]:
+    """Return every plan line of a job: id, round, role, span, status, attempts, seconds, error.
+
+    status: done, reused (by another execution's part), failed or pending.
+    """
+    setting = found.setting
+
+    def kept(line: Line) -> Json:
+        failure = setting.work.find(setting.keys.failure(line)) if found.parts[line.id] is None else None
+        return json.loads(failure) if failure else None
+
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+        failures = dict(zip((line.id for line in found.lines), pool.map(kept, found.lines), strict=True))
+    if item.get("status") in ("FAILED", "PARTIAL") and any(failures[line.id] is None for line in found.unfinished):
+        failures |= _children_failures(stack, item["execution"])
+    return [
+        {"id": line.id, "round": number, "role": line.role, "span": dict(line.span)}
+        | _told(found.parts[line.id], failures[line.id], item.get("execution"))
+        for number, lines in enumerate(found.rounds)
+        for line in lines
+    ]
+
+
+def _told(part: Part | None, failure: Json, execution: str | None) -> dict[str, Any]:
+    if part:
+        status = "done" if part.execution == execution else "reused"
+        return {"status": status, "attempts": part.attempt, "seconds": part.seconds, "error": None}
+    if failure:
+        attempts, seconds, error = failure["attempt"], failure["seconds"], failure["error"]
+        return {"status": "failed", "attempts": attempts, "seconds": seconds, "error": error}
+    return {"status": "pending", "attempts": 0, "seconds": None, "error": None}
+
+
+def _children_failures(stack: Stack, execution: str) -> dict[str, Json]:
+    """Return why children failed whose workers died before they could say so: killed, timed out, out of memory."""
+    why: dict[str, Json] = {}
+    for run in stack.executions.map_runs(execution):
+        for child in stack.executions.children(run["mapRunArn"], "FAILED"):
+            found = stack.executions.describe(child["executionArn"])
+            attempts = sum(
+                event["type"] in ("TaskScheduled", "LambdaFunctionScheduled")
+                for event in stack.executions.history(child["executionArn"])
+            )
+            seconds = (found["stopDate"] - found["startDate"]).total_seconds()
+            line_id = json.loads(found["input"])["line"]["id"]
+            why[line_id] = {"error": explained(found), "attempt": attempts, "seconds": round(seconds, 3)}
+            if len(why) == EXPLAINED_CHILDREN:
+                return why
+    return why
