@@ -1,0 +1,92 @@
+"""Recipes: what is accepted, and how what is wrong is named."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fanfold import recipes
+from fanfold.errors import RecipeError, UnknownRecipe
+
+
+def text(fields: str) -> str:
+    return f"version: 1\nrecipes:\n  orders:\n    table: {{{fields}}}\n"
+
+
+def test_the_whole_of_a_table_recipe_is_read() -> None:
+    found = recipes.read(
+        text(
+            "chunk: 64MiB, format: csv, delimiter: ';', quote: null, escape: '\\', header: false, encoding: latin-1,"
+            "columns: {a: 'decimal(10, 2)', b: date}, clean: {trim: false, empty_as_null: false, null_values: [NA]},"
+            "rejects: 0.5%, output: parquet, index: {partition: a, sort: b}, totals: [{by: a, sum: b}],"
+            "concurrency: 7, tolerate: 2%"
+        )
+    ).get("orders")
+    body = found.table
+    assert (found.kind, body.chunk, body.columns) == ("table", 64 << 20, {"a": "decimal(10,2)", "b": "date"})
+    assert (body.concurrency, body.tolerate, body.rejects) == (7, "2%", "0.5%")
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "given_value"),
+    [
+        ("chunk: 0", "recipes.orders.table.chunk", "0"),
+        ("chunk: 5 parsecs", "recipes.orders.table.chunk", "'5 parsecs'"),
+        ("chunk: true", "recipes.orders.table.chunk", "True"),
+        ("tolerate: 5", "recipes.orders.table.tolerate", "5"),
+        ("rejects: 101%", "recipes.orders.table.rejects", "'101%'"),
+        ("delimiter: ab", "recipes.orders.table.delimiter", "'ab'"),
+        ("quote: \"\\n\"", "recipes.orders.table.quote", "'\\n'"),
+        ("columns: {a: int}", "recipes.orders.table.columns.a", "'int'"),
+        ("columns: {a: 'decimal(39,0)'}", "recipes.orders.table.columns.a", "'decimal(39,0)'"),
+        ("output: xlsx", "recipes.orders.table.output", "'xlsx'"),
+        ("concurrency: 0", "recipes.orders.table.concurrency", "0"),
+        ("header: 1", "recipes.orders.table.header", "1"),
+        ("index: {sort: a}", "recipes.orders.table.index.partition", ""),
+        ("delimeter: ','", "recipes.orders.table.delimeter", "','"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_path_and_what_was_given(fields: str, path: str, given_value: str) -> None:
+    with pytest.raises(RecipeError) as error:
+        recipes.read(text(fields))
+    message = str(error.value)
+    assert path in message
+    assert given_value in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("broken", ["a: [", "[]", "", "version: 2", "version: 1\nrecipes: {'a b': {table: {}}}", b"\xff"])
+def test_a_file_that_is_no_file_of_recipes_is_refused_in_one_line(broken: str | bytes) -> None:
+    with pytest.raises(RecipeError) as error:
+        recipes.read(broken, origin="mine.yaml")
+    assert str(error.value).startswith("mine.yaml")
+    assert "\n" not in str(error.value)
+
+
+def test_a_name_that_is_not_there_is_answered_with_those_that_are() -> None:
+    with pytest.raises(UnknownRecipe, match="'missing'.*orders"):
+        recipes.read(text("")).get("missing")
+
+
+def test_a_recipe_survives_the_journey_through_json_with_the_same_digest() -> None:
+    found = recipes.read(text("clean: {null_values: [NA]}, totals: [{by: a, sum: b}]")).get("orders")
+    again = recipes.recipe(found.model_dump(mode="json"))
+    assert again == found
+    assert again.digest() == found.digest()
+
+
+def test_how_the_work_is_run_does_not_change_what_a_part_is() -> None:
+    plain = recipes.read(text("")).get("orders")
+    hurried = recipes.read(text("concurrency: 500, tolerate: 5%, rejects: 3%, chunk: 1MiB")).get("orders")
+    typed = recipes.read(text("columns: text")).get("orders")
+    assert hurried.body.essence() == plain.body.essence() != typed.body.essence()
+    assert hurried.digest() != plain.digest()
+
+
+@given(st.integers(0, 10_000), st.integers(0, 10**6))
+def test_a_share_allows_its_part_of_a_count_rounded_down(hundredths: int, count: int) -> None:
+    share = f"{hundredths // 100}.{hundredths % 100:02}%"
+    assert recipes.allowed(share, count) == (Fraction(hundredths, 10_000) * count).__floor__()
