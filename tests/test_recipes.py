@@ -39,7 +39,7 @@ def test_the_whole_of_a_table_recipe_is_read() -> None:
         ("tolerate: 5", "recipes.orders.table.tolerate", "5"),
         ("rejects: 101%", "recipes.orders.table.rejects", "'101%'"),
         ("delimiter: ab", "recipes.orders.table.delimiter", "'ab'"),
-        ("quote: \"\\n\"", "recipes.orders.table.quote", "'\\n'"),
+        ('quote: "\\n"', "recipes.orders.table.quote", "'\\n'"),
         ("columns: {a: int}", "recipes.orders.table.columns.a", "'int'"),
         ("columns: {a: 'decimal(39,0)'}", "recipes.orders.table.columns.a", "'decimal(39,0)'"),
         ("output: xlsx", "recipes.orders.table.output", "'xlsx'"),
@@ -58,7 +58,9 @@ def test_a_wrong_field_is_named_with_its_path_and_what_was_given(fields: str, pa
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("broken", ["a: [", "[]", "", "version: 2", "version: 1\nrecipes: {'a b': {table: {}}}", b"\xff"])
+@pytest.mark.parametrize(
+    "broken", ["a: [", "[]", "", "version: 2", "version: 1\nrecipes: {'a b': {table: {}}}", b"\xff"]
+)
 def test_a_file_that_is_no_file_of_recipes_is_refused_in_one_line(broken: str | bytes) -> None:
     with pytest.raises(RecipeError) as error:
         recipes.read(broken, origin="mine.yaml")
@@ -67,7 +69,7 @@ def test_a_file_that_is_no_file_of_recipes_is_refused_in_one_line(broken: str | 
 
 
 def test_a_name_that_is_not_there_is_answered_with_those_that_are() -> None:
-    with pytest.raises(UnknownRecipe, match="'missing'.*orders"):
+    with pytest.raises(UnknownRecipe, match=r"'missing'.*orders"):
         recipes.read(text("")).get("missing")
 
 

@@ -1,0 +1,146 @@
+"""Records and totals: any retry and any repetition gives the same items and the same sums."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from fanfold.aws import records as records_module
+from fanfold.aws.stores import Stores
+from fanfold.errors import InvalidInput, TransientError
+from fanfold.job import Job
+from fanfold.model import Record
+from tests.fakes import made_stores, uploaded
+
+
+def record(number: int, partition: str = "p", sort: str | None = None, **attributes: Any) -> Record:
+    return Record(partition, sort, number, attributes or {"n": number})
+
+
+def publish(stores: Stores, job: Job, made: Sequence[Record]) -> None:
+    stores.jobs.arrive(job)
+    stores.jobs.claim(job, 60)
+    stores.records.write(job, made)
+    stores.jobs.published(job)
+
+
+def rows(stores: Stores, value: str = "p") -> list[Any]:
+    return list(stores.records.query(stores.jobs, "orders", value))
+
+
+def test_records_of_one_partition_come_in_the_order_of_the_object_all_of_them(stores: Stores) -> None:
+    job = uploaded(stores, b"x")
+    made = [record(number) for number in range(130)]
+    random.Random(1).shuffle(made)
+    publish(stores, job, made)
+    publish(stores, job, made[:60])
+    assert rows(stores) == [{"n": number} for number in range(130)]
+
+
+def test_values_keep_their_types_and_every_digit(stores: Stores) -> None:
+    exact = Decimal("12345678901234567890.123456789")
+    row = {"d": exact, "f": 0.1, "t": "text", "b": True, "l": [1, {"x": None}], "i": 2**63, "nan": float("nan")}
+    publish(stores, uploaded(stores, b"x"), [record(0, **row)])
+    assert rows(stores) == [row | {"f": Decimal("0.1"), "nan": "nan"}]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=12), st.randoms())
+def test_of_rows_with_equal_keys_the_later_one_stays_in_whatever_order_they_are_written(
+    sorts: list[str], chance: random.Random
+) -> None:
+    with mock_aws():
+        stores = made_stores()
+        made = [record(number, sort=sort) for number, sort in enumerate(sorts)]
+        wanted = {made_one.sort: {"n": made_one.ordinal} for made_one in made}
+        parts = [[one] for one in made]
+        chance.shuffle(parts)
+        for part in parts:
+            publish(stores, uploaded(stores, b"x", sequencer="01"), part)
+        found = stores.account.client("dynamodb").scan(TableName="records")["Items"]
+        assert {item["sk"]["S"]: {"n": int(item["row"]["M"]["n"]["N"])} for item in found} == wanted
+
+
+def test_a_row_that_the_newer_version_has_not_is_answered_no_more(stores: Stores) -> None:
+    old, new = uploaded(stores, b"x", sequencer="01"), uploaded(stores, b"y", sequencer="02")
+    publish(stores, old, [record(number, v="old") for number in range(3)])
+    stores.jobs.arrive(new)
+    stores.records.write(new, [record(0, v="new")])
+    assert [row["v"] for row in rows(stores)] == ["new", "old", "old"]
+    publish(stores, new, [record(0, v="new"), record(1, v="new")])
+    assert [row["v"] for row in rows(stores)] == ["new", "new"]
+
+
+def test_a_key_that_dynamodb_could_not_hold_is_refused_with_its_row(stores: Stores) -> None:
+    with pytest.raises(InvalidInput, match=r"record 3 .* 2048"):
+        stores.records.write(uploaded(stores, b"x"), [record(3, partition="p" * 2048)])
+
+
+def test_items_that_dynamodb_did_not_take_are_sent_again(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = stores.records.client
+    plain = client.batch_write_item
+    sent: list[int] = []
+
+    def reluctant(RequestItems: dict[str, list[Any]]) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        requests = RequestItems["records"]
+        sent.append(len(requests))
+        plain(RequestItems={"records": requests[: len(requests) // 2 + 1]})
+        left = requests[len(requests) // 2 + 1 :]
+        return {"UnprocessedItems": {"records": left} if left else {}}
+
+    monkeypatch.setattr(client, "batch_write_item", reluctant)
+    publish(stores, uploaded(stores, b"x"), [record(number) for number in range(25)])
+    assert sent == [25, 12, 5, 2]
+    assert len(rows(stores)) == 25
+
+
+def test_a_table_that_never_takes_them_is_a_transient_error(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records_module.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(
+        stores.records.client, "batch_write_item", lambda **sent: {"UnprocessedItems": sent["RequestItems"]}
+    )
+    with pytest.raises(TransientError, match="1 records"):
+        stores.records.write(uploaded(stores, b"x"), [record(0)])
+
+
+amounts = st.decimals(-1000, 1000, places=2)
+contributions = st.lists(st.tuples(st.sampled_from(["a:x", "b:x"]), st.sampled_from("uvw"), amounts), max_size=3)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(st.integers(0, 3), st.none() | contributions), max_size=12), st.randoms())
+def test_totals_are_those_of_the_records_that_stand_however_often_a_change_is_delivered(
+    writes: list[tuple[int, list[tuple[str, str, Decimal]] | None]], chance: random.Random
+) -> None:
+    """Each write replaces the record of one key, or deletes it; changes of one key come in order, some twice."""
+    with mock_aws():
+        stores = made_stores()
+        job = uploaded(stores, b"x")
+        images: dict[int, Any] = {}
+        standing: dict[int, list[tuple[str, str, Decimal]]] = {}
+        for number, (key, totals) in enumerate(writes):
+            change: dict[str, Any] = {"Keys": {"pk": {"S": "record#orders#p"}, "sk": {"S": str(key)}}}
+            if key in images:
+                change["OldImage"] = images.pop(key)
+                del standing[key]
+            if totals is not None:
+                standing[key] = totals
+                change["NewImage"] = images[key] = records_module.item(job, Record("p", str(key), number, {}, totals))
+            for _ in range(chance.choice([1, 1, 2])):
+                stores.totals.apply(f"event-{number}", change)
+        sums: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        counts: dict[tuple[str, str], int] = defaultdict(int)
+        for totals in standing.values():
+            for total, value, amount in totals:
+                sums[total, value] += amount
+                counts[total, value] += 1
+        found = {(one["total"], one["value"]): (one["sum"], one["count"]) for one in stores.totals.read("orders")}
+        assert found == {key: (sums[key], counts[key]) for key in counts}
