@@ -17,8 +17,8 @@ from fanfold.errors import (
     FanfoldError,
     InvalidInput,
     RecipeError,
-    SourceChanged,
     SourceGone,
+    Superseded,
     UnknownFormat,
 )
 from fanfold.job import Job
@@ -91,9 +91,7 @@ def receive(event: Mapping[str, Any], stores: Stores, machines: Mapping[str, str
         stores.jobs.arrive(unread)
         return _ignore(unread, why, stores)
     if not stores.jobs.arrive(job):
-        return _ignore(
-            job, SourceChanged("a newer version of the object was uploaded before this one was taken"), stores
-        )
+        return _ignore(job, Superseded("a newer version of the object was taken before this one"), stores)
     stores.jobs.begin(job)
     started = Executions(stores.account.client("stepfunctions")).start(machines[job.kind], job)
     return Decision(job.id, "started" if started else "duplicate")

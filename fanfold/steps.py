@@ -229,18 +229,21 @@ def merge(event: Event, stores: Stores) -> dict[str, Any]:
         layouts.append(layout)
     rounds = [setting.read_plan(number) for number in range(event["round"] + 1)]
     parts = read_parts(setting, rounds, layouts)
-    answer = setting.kind.merge(
-        Round(
-            source=setting.source,
-            recipe=setting.job.recipe.body,
-            layouts=layouts,
-            lines=rounds,
-            part=lambda line: parts[line.id],
-            note=lambda line: _read_note(setting, line, layouts[line.layout]),
-            read=lambda made, start, stop: setting.work.read(made.key, start, stop),
-        )
-    )
     try:
+        if any(line.role == INDEX for line in rounds[-1]):
+            # A job that was superseded meanwhile has index lines without parts: it ends here.
+            stores.jobs.claim(setting.job, CLAIM_S)
+        answer = setting.kind.merge(
+            Round(
+                source=setting.source,
+                recipe=setting.job.recipe.body,
+                layouts=layouts,
+                lines=rounds,
+                part=lambda line: parts[line.id],
+                note=lambda line: _read_note(setting, line, layouts[line.layout]),
+                read=lambda made, start, stop: setting.work.read(made.key, start, stop),
+            )
+        )
         if isinstance(answer, Again):
             return _ask_again(setting, event, answer, len(layouts))
         return _publish(setting, event, answer, rounds[0], parts)

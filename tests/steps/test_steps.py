@@ -1,0 +1,197 @@
+"""Split, work, index, merge: what is done twice gives the same, and what fails leaves nothing half-done."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fanfold import steps
+from fanfold.aws.objects import Bucket
+from fanfold.aws.stores import Stores
+from fanfold.errors import InvalidInput, Superseded, TransientError
+from fanfold.job import Job
+from tests.fakes import table_recipe, uploaded
+from tests.steps import machine, toy
+
+
+def job_of(stores: Stores, body: bytes, **fields: Any) -> Job:
+    made = uploaded(stores, body, **({"chunk": 2} | fields))
+    stores.jobs.arrive(made)
+    stores.jobs.begin(made)
+    return made
+
+
+def output(stores: Stores, job: Job, name: str = "text.txt") -> bytes | None:
+    return stores.outputs.find(job.output_key(name))
+
+
+def result(stores: Stores, job: Job) -> dict[str, Any]:
+    return dict(json.loads(stores.outputs.get(job.output_key("result.json"))))
+
+
+def test_a_job_ends_in_its_outputs_and_a_result_that_names_them(stores: Stores) -> None:
+    job = job_of(stores, b"abcde")
+    summary = machine.run(job, stores)
+    assert output(stores, job) == b"ABCDE"
+    chunks = {"planned": 3, "processed": 3, "reused": 0, "repaired": 0, "failed": 0}
+    assert (summary["status"], summary["chunks"]) == ("SUCCEEDED", chunks)
+    found = result(stores, job)
+    assert found["outputs"] == [{"name": "text.txt", "uri": "s3://outputs/orders/orders/a.csv/text.txt", "bytes": 5}]
+    assert (found["job"], found["stats"], found["missing"]) == (job.id, {"rows": 3}, [])
+    assert found["source"]["version"] == job.source.version_id
+    assert stores.jobs.of_object("uploads", job.source.key)["published"] == job.id
+
+
+def test_a_second_execution_finds_every_part_done(stores: Stores) -> None:
+    job = job_of(stores, b"abcde")
+    machine.run(job, stores)
+    before = output(stores, job)
+    summary = machine.run(job, stores, execution="second")
+    assert summary["chunks"] | {"reused": 3, "processed": 0} == summary["chunks"]
+    assert toy.processed == ["0-00000", "0-00001", "0-00002"]
+    assert output(stores, job) == before
+
+
+def test_a_repair_is_a_round_of_its_own(stores: Stores) -> None:
+    job = job_of(stores, b"ab#de")
+    summary = machine.run(job, stores)
+    assert toy.processed == ["0-00000", "0-00001", "0-00002", "1-00000"]
+    assert summary["chunks"]["repaired"] == 1
+    assert output(stores, job) == b"AB#DE"
+
+
+def test_records_are_written_in_a_round_over_certain_parts(stores: Stores) -> None:
+    job = job_of(stores, b"ab#de", index={"partition": "a"})
+    machine.run(job, stores)
+    assert list(stores.records.query(stores.jobs, "orders", "all")) == [{"n": number} for number in range(5)]
+    assert toy.processed[-3:] == ["2-00000", "2-00001", "2-00002"]
+
+
+def test_a_chunk_that_fails_within_what_is_tolerated_is_named_as_missing(stores: Stores) -> None:
+    job = job_of(stores, b"ab!def", tolerate="50%")
+    summary = machine.run(job, stores)
+    assert summary["status"] == "PARTIAL"
+    assert summary["chunks"] == {"planned": 3, "processed": 2, "reused": 0, "repaired": 0, "failed": 1}
+    assert output(stores, job) == b"ABEF"
+    error = {
+        "name": "InvalidInput",
+        "message": "chunk 0-00001 holds an exclamation mark",
+        "remedy": InvalidInput.remedy,
+    }
+    assert result(stores, job)["missing"] == [{"start": 2, "stop": 4, "error": error}]
+
+
+def test_a_chunk_that_fails_beyond_that_ends_the_map_and_writes_no_output(stores: Stores) -> None:
+    job = job_of(stores, b"ab!def")
+    with pytest.raises(machine.MapFailed):
+        machine.run(job, stores)
+    assert output(stores, job) is None
+    assert output(stores, job, "result.json") is None
+
+
+def test_outputs_that_say_why_are_written_before_a_job_is_refused(stores: Stores) -> None:
+    job = job_of(stores, b"abz")
+    with pytest.raises(InvalidInput, match="too loud"):
+        machine.run(job, stores)
+    assert output(stores, job) == b"ABZ"
+    assert output(stores, job, "result.json") is None
+    stores.jobs.claim(replace(job, recipe=table_recipe(output="csv")), 1)
+
+
+def test_a_stale_job_publishes_nothing(stores: Stores) -> None:
+    old = job_of(stores, b"old", sequencer="01")
+    new = job_of(stores, b"new", sequencer="02")
+    machine.run(new, stores)
+    summary = machine.run(old, stores)
+    assert summary["status"] == "IGNORED"
+    assert summary["error"]["name"] == Superseded.__name__
+    assert output(stores, new) == b"NEW"
+    assert result(stores, new)["job"] == new.id
+
+
+def test_a_stale_job_writes_no_record(stores: Stores) -> None:
+    """The newer version arrives between the old job's merge and its index round."""
+    old = job_of(stores, b"old", sequencer="01", index={"partition": "a"})
+    round = steps.split(old.to_json() | {"execution": "e"}, stores)
+    for text in stores.work.get(round["plan"]).splitlines():
+        steps.work({"job": old.id, "execution": "e", "line": json.loads(text), "attempt": 1}, stores)
+    round = steps.merge(round, stores)
+    job_of(stores, b"new", sequencer="02")
+    assert machine.resume(round, stores)["status"] == "IGNORED"
+    assert not stores.account.client("dynamodb").scan(TableName="records")["Items"]
+
+
+def test_a_job_waits_while_another_publishes_the_same_object(stores: Stores) -> None:
+    holder = job_of(stores, b"abc")
+    waiting = replace(holder, recipe=table_recipe(chunk=2, output="csv"))
+    stores.jobs.claim(holder, 60)
+    with pytest.raises(TransientError, match=holder.id):
+        machine.run(waiting, stores)
+
+
+def test_another_job_of_the_same_version_reuses_the_parts_that_would_be_equal(stores: Stores) -> None:
+    failed = job_of(stores, b"ab!def")
+    with pytest.raises(machine.MapFailed):
+        machine.run(failed, stores)
+    toy.processed.clear()
+    patient = replace(failed, recipe=table_recipe(chunk=2, tolerate="50%"), reuse=(failed.id,))
+    stores.jobs.arrive(patient)
+    summary = machine.run(patient, stores, execution="second")
+    assert toy.processed == ["0-00001", "0-00002"]
+    assert summary["chunks"] == {"planned": 3, "processed": 1, "reused": 1, "repaired": 0, "failed": 1}
+
+
+def test_a_part_of_other_bytes_is_not_reused(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = job_of(stores, b"abcde")
+    machine.run(job, stores)
+    toy.processed.clear()
+    monkeypatch.setattr(toy, "parts_version", 2)
+    machine.run(job, stores, execution="second")
+    assert len(toy.processed) == 3
+
+
+class Killed(BaseException):
+    """The process is gone: nothing catches this."""
+
+
+def writes(stores: Stores, job: Job, monkeypatch: pytest.MonkeyPatch, kill_at: int, after: bool) -> int:
+    """Run a job whose process is killed before or after its nth write; return how many writes there were."""
+    count = 0
+    plain = Bucket.put
+
+    def put(bucket: Bucket, key: str, body: Any, content_type: str = "application/json") -> None:
+        nonlocal count
+        count += 1
+        if count == kill_at and not after:
+            raise Killed
+        plain(bucket, key, body, content_type)
+        if count == kill_at:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Bucket, "put", put)
+        machine.run(job, stores)
+    return count
+
+
+def test_whatever_write_a_process_dies_at_the_next_execution_gives_the_same(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every write of every step, before and after it: split, note, part, record, plan of a round, output, result."""
+    fields = {"index": {"partition": "a"}}
+    total = writes(stores, job_of(stores, b"ab#de", **fields), monkeypatch, kill_at=0, after=False)
+    assert total > 15
+    for kill_at in range(1, total + 1):
+        for after in (False, True):
+            job = job_of(stores, b"ab#de", **fields)
+            with pytest.raises(Killed):
+                writes(stores, job, monkeypatch, kill_at, after)
+            machine.run(job, stores, execution="second")
+            assert output(stores, job) == b"AB#DE"
+            found = result(stores, job)
+            assert (found["status"], found["chunks"]["planned"], found["chunks"]["failed"]) == ("SUCCEEDED", 3, 0)
+            rows = list(stores.records.query(stores.jobs, "orders", "all"))
+            assert rows == [{"n": number} for number in range(5)]
