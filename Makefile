@@ -1,0 +1,10 @@
+# `sam build` calls build-<logical id> for every function. Functions that share a bundle cost little more than
+# one: uv keeps what it has unpacked, and links it.
+
+build-Intake build-Watch build-Totals:
+	packaging/bundle.sh core "$(ARTIFACTS_DIR)"
+
+build-TableSplit build-TableRows build-TableIndex build-TableMerge:
+	packaging/bundle.sh table "$(ARTIFACTS_DIR)"
+
+.PHONY: build-Intake build-Watch build-Totals build-TableSplit build-TableRows build-TableIndex build-TableMerge

@@ -1,0 +1,97 @@
+"""Remove from a Lambda package what no handler can load. Usage: prune.py DIRECTORY.
+
+Lambda's limit is on the unzipped package, and a smaller one starts faster. What may go was found by
+removing it; `packaging/probe.py` runs what is left.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+# What a wheel carries for compilers, type checkers and shells, and what of ours runs on laptops only.
+ANYWHERE = [
+    "**/__pycache__",
+    "**/*.pyi",
+    "**/*.pyx",
+    "**/*.pxd",
+    "**/*.pxi",
+    "**/*.h",
+    "**/*.c",
+    "**/*.a",
+    "**/py.typed",
+    "bin",
+    "fanfold/cli*",
+    "fanfold/console*",
+    "fanfold/engine*",
+]
+
+# By package. Every pattern must match something, so that a rule which a new version made idle is seen.
+OF_PACKAGES = {
+    "pyarrow": [
+        "tests",
+        "include",
+        "includes",
+        "src",
+        "*flight*",
+        "*orc*",
+        "_substrait*",  # but libarrow_substrait stays: lib.so is linked to it
+        "substrait.py",
+        "*_cpp_tests*",
+        "*_s3fs*",
+        "libarrow_s3*",
+        "*gcsfs*",
+        "*azurefs*",
+        "*_hdfs*",
+        "*encryption*",
+        "interchange",
+    ],
+}
+
+# botocore describes every service of AWS; the handlers speak to these. `sts` and `sso` are looked for by credentials.
+SERVICES = {"dynamodb", "s3", "sso", "sso-oidc", "stepfunctions", "sts"}
+
+
+def remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def prune(root: Path) -> None:
+    """Prune the package in `root`; exit where a rule matches nothing."""
+    for pattern in ANYWHERE:
+        for path in list(root.glob(pattern)):
+            if path.exists():
+                remove(path)
+    for package, patterns in OF_PACKAGES.items():
+        if not (root / package).is_dir():
+            continue
+        for pattern in patterns:
+            found = list((root / package).glob(pattern))
+            if not found:
+                sys.exit(f"prune.py: {package}/{pattern} matches nothing; drop the rule, or mend it for this version")
+            for path in found:
+                remove(path)
+    for path in list((root / "botocore" / "data").iterdir()):
+        if path.is_dir() and path.name not in SERVICES:
+            remove(path)
+    keep_one_name_of_each_library(root / "pyarrow")
+
+
+def keep_one_name_of_each_library(folder: Path) -> None:
+    """Keep libx.so.2600 of libx.so, libx.so.2600 and libx.so.2600.0.1, which a wheel holds as three copies.
+
+    The middle one is the SONAME, the name that the others are linked to.
+    """
+    for path in list(folder.glob("lib*.so*")):
+        behind = path.name.partition(".so")[2]
+        has_soname = any(folder.glob(f"{path.name}.*"))
+        if (behind == "" and has_soname) or behind.count(".") > 1:
+            remove(path)
+
+
+if __name__ == "__main__":
+    prune(Path(sys.argv[1]))
