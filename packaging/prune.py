@@ -49,8 +49,8 @@ OF_PACKAGES = {
     ],
 }
 
-# botocore describes every service of AWS; the handlers speak to these. `sts` and `sso` are looked for by credentials.
-SERVICES = {"dynamodb", "s3", "sso", "sso-oidc", "stepfunctions", "sts"}
+# botocore describes every service of AWS; the handlers speak to these.
+SERVICES = {"dynamodb", "s3", "stepfunctions"}
 
 
 def remove(path: Path) -> None:
