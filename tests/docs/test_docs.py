@@ -1,0 +1,114 @@
+"""The docs tell the truth: every recipe field, command and file that they name is there, and the reverse."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import BaseModel
+from typer.main import get_command
+
+from fanfold import errors, recipes
+from fanfold.cli.app import app
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("samples/*.md")])
+COMMANDS = get_command(app)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the fenced blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def rows(page: str) -> dict[str, list[str]]:
+    """Return the table rows of a page whose first cell is code, by that code."""
+    found = {}
+    for line in (ROOT / page).read_text().splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
+        if len(cells) > 1 and (name := re.match(r"`([^`]+)`", cells[0])):
+            found[name[1]] = cells[1:]
+    return found
+
+
+def fields(model: type[BaseModel]) -> set[str]:
+    return set(model.model_fields)
+
+
+def test_every_field_of_a_recipe_is_documented_and_no_other() -> None:
+    documented = rows("docs/recipes.md")
+    table = fields(recipes.TableRecipe) | fields(recipes.Clean)
+    nested = {f"index.{name}" for name in fields(recipes.Index)} | {
+        f"totals[].{name}" for name in fields(recipes.Total)
+    }
+    assert set(documented) == table | nested
+
+
+def test_the_documented_defaults_are_the_defaults() -> None:
+    documented = rows("docs/recipes.md")
+    defaults = recipes.TableRecipe()
+    for name in fields(recipes.TableRecipe) - {"clean", "chunk"}:
+        value = getattr(defaults, name)
+        shown = documented[name][1].strip("`")
+        assert shown == {None: "none" if name == "index" else "null", (): "none", True: "true"}.get(
+            value, str(value)
+        ), name
+    assert recipes.size_bytes(documented["chunk"][1].strip("`")) == defaults.chunk
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_recipes_in_the_docs_are_valid(page: Path) -> None:
+    for block in blocks(page, "yaml"):
+        if "recipes" in (yaml.safe_load(block) or {}):
+            assert recipes.read(block).recipes
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_in_the_docs_are_commands_with_those_options(page: Path) -> None:
+    for block in blocks(page, "console"):
+        for command in re.findall(r"^\$ (?:uv run )?fanfold (.+)$", block, flags=re.MULTILINE):
+            words = command.split("#")[0].split()
+            found = COMMANDS
+            while words and words[0] in getattr(found, "commands", {}):
+                found = found.commands[words.pop(0)]
+            assert found is not COMMANDS, f"{page.name}: `fanfold {command}` is no command"
+            known = {option for parameter in found.params for option in parameter.opts}
+            used = {word.split("=")[0] for word in words if word.startswith("--")}
+            assert used <= known, f"{page.name}: `fanfold {command}`"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_the_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_in_the_docs_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for block in blocks(page, "python"):
+        exec(compile(block, str(page), "exec"), {})
+
+
+def test_every_folder_and_module_that_the_architecture_names_is_there() -> None:
+    for name in rows("docs/architecture.md"):
+        if name.startswith(("fanfold/", "handlers/")):
+            assert (ROOT / name).exists(), name
+
+
+def test_every_decision_is_in_the_list_and_every_one_listed_is_there() -> None:
+    folder = ROOT / "docs/decisions"
+    listed = set(re.findall(r"\]\((\d{4}-[^)]+\.md)\)", (folder / "README.md").read_text()))
+    assert listed == {page.name for page in folder.glob("[0-9]*.md")}
+
+
+def test_errors_that_the_docs_name_are_in_the_tree() -> None:
+    named = set(
+        re.findall(
+            r"\b([A-Z][a-z]+(?:[A-Z][a-z]+)*Error|RowTooLarge|TooManyChunks)\b", "".join(p.read_text() for p in PAGES)
+        )
+    )
+    ours = {name for name in named if hasattr(errors, name)}
+    assert {"TransientError", "RowTooLarge", "TooManyChunks"} <= ours

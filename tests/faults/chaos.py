@@ -1,0 +1,83 @@
+"""Wraps the real handlers, counts their calls, and makes them fail as objects in the work bucket tell it to.
+
+Goes into the functions' package beside `handlers/`: nothing of it is in the product.
+
+`chaos/faults/<step>/<line>` holds {"do": "kill" | "raise", "write": n, "after": bool, "error": name, "times": k}:
+at the nth write (0: before any) of that step on that line, the process is killed or the error raised, k times.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import uuid
+from typing import Any
+
+from fanfold import errors
+from fanfold.aws.objects import Bucket
+from fanfold.aws.stores import Stores
+
+stores = Stores.from_environment()
+plain_put = Bucket.put
+plain_assemble = Bucket.assemble
+CHAOS = "jobs/chaos/"
+"""Below `jobs/`, where every function's role may read and write."""
+
+
+def _take(step: str, line: str) -> dict[str, Any] | None:
+    key = f"{CHAOS}faults/{step}/{line}"
+    found = stores.work.find(key)
+    if not found:
+        return None
+    fault = dict(json.loads(found))
+    fault["times"] -= 1
+    plain_put(stores.work, key, json.dumps(fault).encode() if fault["times"] else b"")
+    return fault
+
+
+def _strike(fault: dict[str, Any]) -> None:
+    if fault["do"] == "kill":
+        os._exit(1)
+    raise getattr(errors, fault["error"])("struck by a test")
+
+
+def _run(step: str, event: dict[str, Any], context: Any) -> Any:
+    line = event["line"]["id"] if "line" in event else str(event.get("round", 0))
+    plain_put(stores.work, f"{CHAOS}calls/{event['job']}/{step}/{line}/{uuid.uuid4().hex}", b"")
+    fault = _take(step, f"{event['job']}/{line}") or _take(step, f"any/{line}")
+    written = 0
+
+    def write(plain: Any, *arguments: Any, **named: Any) -> Any:
+        nonlocal written
+        written += 1
+        if fault and written == fault["write"] and not fault["after"]:
+            _strike(fault)
+        answer = plain(*arguments, **named)
+        if fault and written == fault["write"] and fault["after"]:
+            _strike(fault)
+        return answer
+
+    if fault and fault["write"] == 0:
+        _strike(fault)
+    Bucket.put = lambda *arguments, **named: write(plain_put, *arguments, **named)  # type: ignore[method-assign]
+    try:
+        return importlib.import_module(f"handlers.{step}").handler(event, context)
+    finally:
+        Bucket.put = plain_put  # type: ignore[method-assign]
+
+
+def split(event: dict[str, Any], context: Any) -> Any:
+    return _run("split", event, context)
+
+
+def work(event: dict[str, Any], context: Any) -> Any:
+    return _run("work", event, context)
+
+
+def index(event: dict[str, Any], context: Any) -> Any:
+    return _run("index", event, context)
+
+
+def merge(event: dict[str, Any], context: Any) -> Any:
+    return _run("merge", event, context)
