@@ -1,0 +1,200 @@
+"""Roles against what the functions do: a whole job, watched call by call.
+
+The engine enforces the same roles over HTTP. This is the other half: nothing is allowed that no function does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from fanfold import intake, kinds, steps, watch
+from fanfold.aws.objects import PART_MIN_BYTES
+from fanfold.aws.stores import Stores
+from fanfold.errors import SourceGone, TransientError
+from fanfold.job import Job
+from fanfold.model import Copied, ObjectRef, Record
+from tests.fakes import made_stores, table_recipe
+from tests.stack import template
+from tests.stack.calls import ACCOUNT, MACHINE_ARN, Need, Watched, allowed
+from tests.steps import toy
+
+EXECUTION_ARN = f"arn:aws:states:{ACCOUNT}:execution:table:orders-a"
+MAP_RUN_ARN = f"arn:aws:states:{ACCOUNT}:mapRun:table/Chunk:1b2c"
+CHILD_ARN = f"arn:aws:states:{ACCOUNT}:execution:table/Chunk:1b2c"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+RECIPES = b"""
+version: 1
+recipes:
+  orders: {table: {index: {partition: a}}}
+  large: {table: {}}
+"""
+
+# What no function calls: Lambda reads the stream in the function's name, and the right to list makes S3 answer 404.
+NEVER_CALLED = {
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+    "s3:ListBucket",
+}
+
+# What roles allow beyond the calls of these jobs, and why.
+BESIDES: dict[str, dict[Need, str]] = {
+    "Intake": {("s3:GetObject", "arn:aws:s3:::uploads/*"): "an operator may suspend the versioning of uploads"},
+    "TableSplit": {
+        ("s3:GetObject", "arn:aws:s3:::uploads/*"): "the toy kind plans by the size alone; a table is sampled",
+        ("s3:GetObjectVersion", "arn:aws:s3:::uploads/*"): "the same",
+    },
+    "TableRows": {("s3:GetObject", "arn:aws:s3:::uploads/*"): "an operator may suspend the versioning of uploads"},
+    "TableMerge": {
+        ("s3:GetObject", "arn:aws:s3:::uploads/*"): "a table scans the span of a chunk that left no note",
+        ("s3:GetObjectVersion", "arn:aws:s3:::uploads/*"): "the same",
+    },
+}
+
+
+@pytest.fixture
+def stores(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setattr(kinds, "get", lambda name: toy)
+    with mock_aws():
+        yield made_stores()
+
+
+def upload(stores: Stores, key: str, body: bytes) -> dict[str, Any]:
+    answer = stores.account.client("s3").put_object(Bucket="uploads", Key=key, Body=body)
+    made = {"key": key, "size": len(body), "etag": answer["ETag"], "version-id": answer["VersionId"], "sequencer": "1"}
+    return {"detail": {"bucket": {"name": "uploads"}, "object": made}}
+
+
+def take_in(stores: Stores, watched: Watched, event: dict[str, Any]) -> dict[str, Any]:
+    """Run Intake over an event; return the input of the execution that it starts."""
+    with Stubber(stores.account.client("stepfunctions")) as stub, watched.as_function("Intake"):
+        stub.add_response("start_execution", {"executionArn": EXECUTION_ARN, "startDate": NOW})
+        decision = intake.receive(event, stores, {"table": MACHINE_ARN})
+    assert decision.outcome == "started"
+    made = event["detail"]["object"]
+    ref = ObjectRef("uploads", made["key"], made["size"], made["etag"].strip('"'), made["version-id"])
+    name, recipe = intake.current_recipe(Job(ref, "", table_recipe()), stores)
+    return Job(ref, name, recipe, "1").to_json()
+
+
+def run(stores: Stores, watched: Watched, told: dict[str, Any]) -> dict[str, Any]:
+    """Run a job from Split to its summary, each step as its function."""
+    with watched.as_function("TableSplit"):
+        answer = steps.split(told | {"execution": EXECUTION_ARN}, stores)
+    while answer["again"]:
+        for text in stores.work.get(answer["plan"]).splitlines():
+            line = json.loads(text)
+            indexes = line["role"] == steps.INDEX
+            event = {"job": answer["job"], "execution": EXECUTION_ARN, "line": line, "attempt": 1}
+            with watched.as_function("TableIndex" if indexes else "TableRows"):
+                (steps.index if indexes else steps.work)(event, stores)
+        with watched.as_function("TableMerge"):
+            answer = steps.merge(answer, stores)
+    return answer
+
+
+def fail_an_output(stores: Stores, watched: Watched) -> None:
+    """Let Merge begin an output of several parts, of which one is gone."""
+    lost = Copied("jobs/lost/part", 0, PART_MIN_BYTES)
+    with watched.as_function("TableMerge"), pytest.raises(SourceGone):
+        stores.outputs.assemble("orders/a.csv/lost", [lost, b"x"], stores.work, "text/plain")
+
+
+def ask_who_holds(stores: Stores, watched: Watched, job: Job) -> None:
+    """Let Merge and Index find the right to publish in another's hands, so that they ask whose."""
+    stores.jobs.claim(job, 900)
+    other = Job(job.source, "orders", table_recipe(output="csv"), job.sequencer)
+    for function in ("TableMerge", "TableIndex"):
+        with watched.as_function(function), pytest.raises(TransientError, match="is publishing"):
+            stores.jobs.claim(other, 900)
+
+
+def index_under_a_sort_key(stores: Stores, watched: Watched, job: Job) -> None:
+    """Write a record whose key the data names, which another row may have too."""
+    with watched.as_function("TableIndex"):
+        stores.records.write(job, [Record("all", "2026", 0, {"n": 0})])
+
+
+def end(stores: Stores, watched: Watched, told: dict[str, Any]) -> None:
+    """Let Watch hear that the execution failed in one of its chunks."""
+    failed = {"status": "FAILED", "startDate": NOW, "stateMachineArn": MACHINE_ARN}
+    counts = dict.fromkeys(
+        ("pending", "running", "succeeded", "failed", "timedOut", "aborted", "total", "resultsWritten"), 0
+    )
+    run_of = {"mapRunArn": MAP_RUN_ARN, "executionArn": EXECUTION_ARN, "startDate": NOW}
+    with Stubber(stores.account.client("stepfunctions")) as stub, watched.as_function("Watch"):
+        stub.add_response(
+            "describe_execution",
+            failed | {"executionArn": EXECUTION_ARN, "error": "States.ExceedToleratedFailureThreshold"},
+        )
+        stub.add_response("list_map_runs", {"mapRuns": [run_of | {"stateMachineArn": MACHINE_ARN}]})
+        limits = {"maxConcurrency": 1, "toleratedFailurePercentage": 0.0, "toleratedFailureCount": 0}
+        described = {"itemCounts": counts, "executionCounts": counts, "status": "FAILED"}
+        stub.add_response("describe_map_run", run_of | limits | described)
+        child = {"executionArn": CHILD_ARN, "name": "1b2c"}
+        stub.add_response("list_executions", {"executions": [failed | child]})
+        stub.add_response("describe_execution", failed | child | {"error": "InvalidInput", "cause": "no"})
+        detail = {"executionArn": EXECUTION_ARN, "status": "FAILED", "startDate": 1, "input": json.dumps(told)}
+        assert watch.observe({"detail": detail}, stores)
+
+
+def change(stores: Stores, watched: Watched) -> None:
+    """Let Totals hear of a new record."""
+    image = {"totals": {"L": [{"L": [{"S": "by"}, {"S": "a"}, {"N": "1"}]}]}}
+    with watched.as_function("Totals"):
+        stores.totals.apply("1", {"Keys": {"pk": {"S": "record#orders#a"}}, "NewImage": image})
+
+
+@pytest.fixture
+def watched(stores: Stores) -> Watched:
+    """Return what each function called while jobs were taken in, repaired, indexed, published and failed."""
+    found = Watched(stores)
+    stores.work.put(intake.RECIPES_KEY, RECIPES)
+    told = take_in(stores, found, upload(stores, "large/a.csv", b"x" * (PART_MIN_BYTES + 1)))
+    assert run(stores, found, told)["status"] == "SUCCEEDED"
+    told = take_in(stores, found, upload(stores, "orders/a.csv", b"ab#de"))
+    assert run(stores, found, told)["status"] == "SUCCEEDED"
+    job = Job.from_json(told)
+    fail_an_output(stores, found)
+    ask_who_holds(stores, found, job)
+    index_under_a_sort_key(stores, found, job)
+    end(stores, found, told)
+    change(stores, found)
+    return found
+
+
+def test_the_roles_allow_what_the_functions_do_and_nothing_that_they_never_do(watched: Watched) -> None:
+    assert set(watched.needed) == set(template.FUNCTIONS)
+    for function in template.FUNCTIONS:
+        assert watched.denied(function) == set(), function
+        idle = {need for need in watched.idle(function) if need[0] not in NEVER_CALLED}
+        assert idle == set(BESIDES.get(function, {})), function
+
+
+@pytest.mark.parametrize("function", template.FUNCTIONS)
+def test_a_function_may_list_exactly_the_buckets_that_it_reads(function: str) -> None:
+    """It never does, but without the right S3 answers 403, not 404, for a key that is not there."""
+    needs = allowed(function)
+    read = {arn.partition("/")[0] for action, arn in needs if action == "s3:GetObject"}
+    assert {arn for action, arn in needs if action == "s3:ListBucket"} == read
+
+
+def test_a_call_outside_a_role_is_seen(stores: Stores) -> None:
+    """The watch itself can fail: each function, made to do what another may, is denied it."""
+    found = Watched(stores)
+    for function in template.FUNCTIONS:
+        with found.as_function(function):
+            stores.outputs.put("orders/a.csv/rows.csv", b"")
+        denied = {("s3:PutObject", "arn:aws:s3:::outputs/orders/a.csv/rows.csv")}
+        assert found.denied(function) == (set() if function == "TableMerge" else denied)
