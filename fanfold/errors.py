@@ -20,6 +20,7 @@
   - PermanentError           not retried: the deployment is wrong, and an operator must act
     + AccessDenied           a role lacks a permission
     + NoSpace                a disk is full
+    + EngineError            the embedded engine cannot start, or has died
   - UsageError               the command makes no sense as it was given
 
 Step Functions matches `ErrorEquals` against the class name and cannot see inheritance
@@ -154,6 +155,12 @@ class NoSpace(PermanentError):
     """A disk is full."""
 
     remedy = "Free space where the message says, then run the command again."
+
+
+class EngineError(PermanentError):
+    """The embedded engine cannot start, or has died."""
+
+    remedy = "Read engine.log in the engine's home; `fanfold doctor` tells what is missing."
 
 
 class UsageError(FanfoldError):

@@ -1,0 +1,162 @@
+"""Deploy the project's template to an engine: what `sam deploy` does, without building anything.
+
+`package` does what `aws cloudformation package` does, on a copy: code and definitions go to S3, and the template says
+where they are. Of the code only the handlers go: the workers are processes of this very environment, which has the rest.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import io
+import json
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from botocore.exceptions import ClientError
+
+from fanfold.errors import EngineError
+
+ARTIFACTS = "fanfold-artifacts"
+DEPLOY_S = 120.0
+CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short tags, read as their long forms."""
+
+
+def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    if suffix in ("Ref", "Condition"):
+        return {suffix: value}
+    if suffix == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _short_form)  # type: ignore[no-untyped-call]
+
+
+def stack_folder() -> Path:
+    """Return the folder of the project's template.yaml: the checkout, or what a wheel carries."""
+    package = Path(__file__).parents[1]
+    for folder in (package.parent, package / "stack"):
+        if (folder / "template.yaml").exists():
+            return folder
+    raise EngineError(f"there is no template.yaml beside {package}: install fanfold from its wheel or its repository")
+
+
+def read_template(folder: Path) -> dict[str, Any]:
+    """Return the template of `folder`, with the long forms of CloudFormation's functions."""
+    with (folder / "template.yaml").open(encoding="utf-8") as file:
+        return dict(yaml.load(file, _Loader))  # noqa: S506 - a SafeLoader
+
+
+def digest(folder: Path) -> str:
+    """Return the hash of everything that is deployed: a stack of another one is updated."""
+    made = hashlib.sha256()
+    for path in sorted(_files(folder)):
+        made.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return made.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    template = read_template(folder)
+    yield folder / "template.yaml"
+    for properties in _local(template, "AWS::Serverless::StateMachine", "DefinitionUri"):
+        yield folder / properties["DefinitionUri"]
+    seen = set()
+    for properties in _local(template, "AWS::Serverless::Function", "CodeUri"):
+        for path, _ in _code(folder, properties):
+            if path not in seen:
+                seen.add(path)
+                yield path
+
+
+def _local(template: dict[str, Any], type_: str, field: str) -> Iterator[dict[str, Any]]:
+    for resource in template["Resources"].values():
+        value = resource.get("Properties", {}).get(field)
+        if resource["Type"] == type_ and isinstance(value, str) and not value.startswith("s3://"):
+            yield resource["Properties"]
+
+
+def _code(folder: Path, properties: dict[str, Any]) -> list[tuple[Path, str]]:
+    """Return the files of the package or module that holds a function's handler, and their names in its zip."""
+    top = folder / properties["CodeUri"]
+    name = properties["Handler"].split(".")[0]
+    if (top / name).is_dir():
+        found = [path for path in (top / name).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    else:
+        found = [top / f"{name}.py"]
+    return [(path, str(path.relative_to(top))) for path in sorted(found)]
+
+
+def _zip(files: list[tuple[Path, str]]) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, name in files:
+            # Without the time of the file, so that the same code is the same package.
+            archive.writestr(zipfile.ZipInfo(name), path.read_bytes())
+    return made.getvalue()
+
+
+def package(folder: Path, client: Any) -> str:
+    """Upload code and definitions through an S3 client; return the template's JSON that names the uploads."""
+    template = copy.deepcopy(read_template(folder))
+    client.create_bucket(Bucket=ARTIFACTS)
+    uploaded: set[str] = set()
+
+    def upload(body: bytes, suffix: str) -> str:
+        key = hashlib.sha256(body).hexdigest() + suffix
+        if key not in uploaded:
+            client.put_object(Bucket=ARTIFACTS, Key=key, Body=body)
+            uploaded.add(key)
+        return key
+
+    for properties in _local(template, "AWS::Serverless::Function", "CodeUri"):
+        properties["CodeUri"] = f"s3://{ARTIFACTS}/{upload(_zip(_code(folder, properties)), '.zip')}"
+    for properties in _local(template, "AWS::Serverless::StateMachine", "DefinitionUri"):
+        body = (folder / properties["DefinitionUri"]).read_bytes()
+        properties["DefinitionUri"] = {"Bucket": ARTIFACTS, "Key": upload(body, ".json")}
+    return json.dumps(template)
+
+
+def deploy(folder: Path, stack: str, s3: Any, cloudformation: Any) -> None:
+    """Create or update the stack; raise EngineError with CloudFormation's reasons when it fails."""
+    template = package(folder, s3)
+    arguments = {"StackName": stack, "TemplateBody": template, "Capabilities": CAPABILITIES}
+    try:
+        cloudformation.describe_stacks(StackName=stack)
+    except ClientError:
+        cloudformation.create_stack(**arguments)
+    else:
+        try:
+            cloudformation.update_stack(**arguments)
+        except ClientError as error:
+            if "No updates are to be performed" not in str(error):
+                raise
+    deadline = time.monotonic() + DEPLOY_S
+    while time.monotonic() < deadline:
+        status = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
+        if not status.endswith("IN_PROGRESS"):
+            break
+        time.sleep(0.05)
+    if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+        reasons = [
+            f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}"
+            for event in events
+            if event["ResourceStatus"].endswith("FAILED")
+        ]
+        raise EngineError(f"the stack {stack} is {status}: {'; '.join(reasons) or 'no reason given'}")
