@@ -1,0 +1,148 @@
+"""Which encodings can be split at any byte, and which one an object has.
+
+Row structure (delimiters, quotes, line ends) is ASCII. So it can be found without decoding, in any encoding
+in which a byte below 0x80 always is that ASCII character, and in UTF-16, unit by unit.
+"""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+from functools import lru_cache
+
+from fanfold.errors import WrongEncoding
+
+# In these a character's second byte may be an ASCII letter or sign, never one below 0x30 nor in 0x3A to 0x3F.
+TRAILING_ASCII = frozenset(
+    [
+        "big5",
+        "big5hkscs",
+        "cp932",
+        "cp949",
+        "cp950",
+        "gb18030",
+        "gbk",
+        "johab",
+        "shift_jis",
+        "shift_jis_2004",
+        "shift_jisx0213",
+    ]
+)
+# In these every byte of a longer character is 0x80 or above.
+HIGH_BYTES = frozenset(["utf-8", "euc_jis_2004", "euc_jisx0213", "euc_jp", "euc_kr", "gb2312"])
+UTF_16 = frozenset(("utf-16-le", "utf-16-be"))
+
+SUPPORTED = "UTF-8, UTF-16, and encodings that keep ASCII as single bytes, such as latin-1, cp1252, gbk or shift_jis"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """An encoding by Python's name for it, and where the text begins."""
+
+    name: str
+    bom_bytes: int = 0
+
+    @property
+    def unit(self) -> int:
+        """Bytes of a code unit."""
+        return 2 if self.name in UTF_16 else 1
+
+
+def detect(head: bytes, wanted: str, structure: str) -> Encoding:
+    """Return the encoding of an object that begins with `head`: what its byte order mark says, else what is wanted.
+
+    `structure` is every character that delimits, quotes or escapes. Raises WrongEncoding for a name that nobody
+    knows or that cannot be split.
+    """
+    if wanted == "auto":
+        return _by_mark(head) or Encoding("utf-8")
+    name = canonical(wanted)
+    if name == "utf-16":
+        marked = _by_mark(head)
+        if marked is None or marked.name not in UTF_16:
+            raise WrongEncoding(
+                "`encoding: utf-16` was given, and the object has no byte order mark: name utf-16-le or utf-16-be"
+            )
+        return marked
+    _check(name, wanted, structure)
+    marked = _by_mark(head) if name in UTF_16 or name == "utf-8" else None
+    return marked if marked and marked.name == name else Encoding(name)
+
+
+def canonical(name: str) -> str:
+    """Return Python's name of an encoding; raise WrongEncoding where it has none."""
+    try:
+        found = codecs.lookup(name).name
+    except (LookupError, ValueError) as error:
+        raise WrongEncoding(
+            f"`encoding: {name}` is no encoding that Python knows; supported are {SUPPORTED}"
+        ) from error
+    return "utf-8" if found in ("utf-8-sig", "ascii") else found
+
+
+def _by_mark(head: bytes) -> Encoding | None:
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        raise WrongEncoding(f"the object begins with the byte order mark of UTF-32; supported are {SUPPORTED}")
+    for mark, name in (
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ):
+        if head.startswith(mark):
+            return Encoding(name, len(mark))
+    return None
+
+
+def _check(name: str, wanted: str, structure: str) -> None:
+    if name in HIGH_BYTES or name in UTF_16:
+        return
+    if name in TRAILING_ASCII:
+        if unsafe := [sign for sign in structure if not (sign < "0" or ":" <= sign <= "?")]:
+            raise WrongEncoding(
+                f"in {wanted} the byte of {unsafe[0]!r} can be half of another character, so it "
+                "cannot be the delimiter, quote or escape"
+            )
+        return
+    if not _is_single_byte(name):
+        raise WrongEncoding(f"`encoding: {wanted}` cannot be split; supported are {SUPPORTED}")
+
+
+@lru_cache
+def _is_single_byte(name: str) -> bool:
+    """Tell whether every byte is one character or none, and every ASCII byte is its own."""
+    decoder = codecs.lookup(name)
+    if not decoder._is_text_encoding or name.startswith(("utf", "iso2022", "hz")) or "escape" in name:
+        return False
+    if name in ("idna", "punycode", "undefined"):
+        return False
+    for byte in range(256):
+        try:
+            character = bytes([byte]).decode(name)
+        except UnicodeDecodeError:
+            if byte < 0x80:
+                return False
+            continue
+        if len(character) != 1 or (byte < 0x80 and ord(character) != byte):
+            return False
+    return True
+
+
+_HIGH_HALF = bytes([0] + [0x80] * 255)
+
+
+def shadow(raw: bytes, encoding: str) -> bytes:
+    """Return one byte per code unit: the ASCII characters as they are, everything else 0x80 or above."""
+    if encoding not in UTF_16:
+        return raw
+    raw = raw[: len(raw) // 2 * 2]
+    low, high = (raw[0::2], raw[1::2]) if encoding == "utf-16-le" else (raw[1::2], raw[0::2])
+    marks = int.from_bytes(high.translate(_HIGH_HALF), "little")
+    return (int.from_bytes(low, "little") | marks).to_bytes(len(low), "little")
+
+
+def decode(raw: bytes, encoding: str) -> tuple[str, bool]:
+    """Return the text, and whether all of `raw` decodes; where it does not, the row structure is still right."""
+    try:
+        return raw.decode(encoding), True
+    except UnicodeDecodeError:
+        return (raw.decode(encoding, "replace") if encoding in UTF_16 else raw.decode("latin-1")), False

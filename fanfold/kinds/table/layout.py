@@ -1,0 +1,86 @@
+"""What every worker of a table must agree on: format, dialect, encoding, columns and their types."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from fanfold.model import Json
+
+ROW_LIMIT_BYTES = 64 << 20
+"""What one row may have at most."""
+
+CELL_BYTES = 64 << 20
+"""The rows that begin in one cell of this grid over the object make one Parquet row group, whatever the chunks."""
+
+csv.field_size_limit(ROW_LIMIT_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How CSV separates its fields. A doubled quote inside quotes always stands for one."""
+
+    delimiter: str = ","
+    quote: str | None = '"'
+    escape: str | None = None
+
+    @property
+    def characters(self) -> str:
+        return self.delimiter + (self.quote or "") + (self.escape or "")
+
+    def for_reader(self) -> dict[str, Any]:
+        """Return the arguments that make `csv.reader` read this dialect."""
+        if self.quote is None:
+            return {"delimiter": self.delimiter, "quoting": csv.QUOTE_NONE, "escapechar": self.escape}
+        return {"delimiter": self.delimiter, "quotechar": self.quote, "escapechar": self.escape}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column's name, and the kind of its values: a name in `values`, or a type that the recipe declares."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The layout of one table, as the splitter pinned it or a merge settled it."""
+
+    format: Literal["csv", "jsonl"]
+    encoding: str
+    unit: int
+    """Bytes of a code unit: 2 in UTF-16, else 1."""
+    start: int
+    """Where the first row behind the header begins, in bytes."""
+    dialect: Dialect
+    columns: Sequence[Column]
+    settled: bool
+    """True where `columns` hold for every row of the object, and not only for the sample."""
+    cell_bytes: int = CELL_BYTES
+
+    @property
+    def names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    def settle(self, columns: Sequence[Column]) -> Layout:
+        return replace(self, columns=tuple(columns), settled=True)
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "format": self.format,
+            "encoding": self.encoding,
+            "unit": self.unit,
+            "start": self.start,
+            "dialect": [self.dialect.delimiter, self.dialect.quote, self.dialect.escape],
+            "columns": [[column.name, column.type] for column in self.columns],
+            "settled": self.settled,
+            "cell_bytes": self.cell_bytes,
+        }
+
+    @classmethod
+    def from_json(cls, data: Json) -> Layout:
+        columns = tuple(Column(name, kind) for name, kind in data["columns"])
+        return cls(**{**data, "dialect": Dialect(*data["dialect"]), "columns": columns})

@@ -1,0 +1,221 @@
+"""Folding: certify the parts, settle the types, and describe the outputs, in as many rounds as it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from fanfold.errors import FanfoldError, TooManyRejects, UnclosedQuote, UnknownColumn, WrongEncoding
+from fanfold.kinds.table import parquet
+from fanfold.kinds.table.casting import type_of
+from fanfold.kinds.table.certifying import Certified, walk
+from fanfold.kinds.table.footers import MAGIC, TAIL_BYTES, joined
+from fanfold.kinds.table.layout import Column, Layout
+from fanfold.kinds.table.packing import PackedCell, cells_of
+from fanfold.kinds.table.planning import ROLE, named_columns
+from fanfold.kinds.table.sinks import block_name, csv_line
+from fanfold.kinds.table.values import join, public
+from fanfold.model import Again, Copied, Folded, Json, Line, Output, Part, Piece, Round
+from fanfold.recipes import TableRecipe, allowed
+
+INDEX = "index"
+
+CONTENT_TYPES = {"jsonl": "application/jsonl", "csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
+
+
+def merge(round: Round) -> Again | Folded:
+    """Certify the parts; ask for repairs, wider types, row groups or the index; in the end describe the outputs.
+
+    Raises UnclosedQuote, RowTooLarge, UnknownColumn where the object itself is at fault.
+    """
+    pinned = Layout.from_json(round.layouts[0])
+    chain = walk(round, pinned)
+    if chain.broken:
+        return Again([_rerun(round, at, chunk.line, pin) for at, (chunk, pin) in enumerate(chain.broken)])
+    _check_quotes(chain.certified)
+    settled = _settled(round, pinned, chain.certified)
+    table = _Table(round, settled, chain.certified)
+    if misfits := table.misfits():
+        number = table.layout_number()
+        lines = [_rerun(round, at, found.chunk.line, found.first, number or 0) for at, found in enumerate(misfits)]
+        return Again(lines, layout=settled.to_json() if number is None else None)
+    if refused := table.refused():
+        return Folded([table.rejects()], table.stats(), table.missing(), table.repaired(), refused)
+    table.check_names()
+    cells: Sequence[PackedCell] = ()
+    if round.recipe.output == "parquet":
+        cells, lines = cells_of(round, table.parts, table.layout_number() or 0)
+        if lines:
+            return Again(lines)
+    if lines := table.index_lines():
+        return Again(lines, publishes=True)
+    return Folded([table.rows(cells), table.rejects()], table.stats(), table.missing(), table.repaired())
+
+
+def _rerun(round: Round, at: int, line: Line, pin: int, layout: int = 0) -> Line:
+    return Line(f"{len(round.lines)}-{at:05}", ROLE, {**line.span, "pin": pin}, layout)
+
+
+def _check_quotes(certified: Sequence[Certified]) -> None:
+    for found in certified:
+        for part in found.parts:
+            if (opened := part.facts["unclosed"]) is not None:
+                raise UnclosedQuote(f"the quote that opens at byte {opened:,} is not closed before the object ends")
+
+
+def _settled(round: Round, pinned: Layout, certified: Sequence[Certified]) -> Layout:
+    """Return the layout whose types hold for every row: the join of what all certified parts saw."""
+    if pinned.settled:
+        return pinned
+    kinds: dict[str, str] = {}
+    if pinned.format == "csv":
+        kinds = dict.fromkeys(pinned.names, "null")
+    for found in certified:
+        for part in found.parts[:1]:
+            for name, kind in part.facts["seen"]:
+                kinds[name] = join(kinds.get(name, "null"), kind)
+    return pinned.settle([Column(name, public(type_of(round.recipe, name, kind))) for name, kind in kinds.items()])
+
+
+@dataclass(slots=True)
+class _Table:
+    """Certified parts under settled types."""
+
+    round: Round
+    layout: Layout
+    certified: Sequence[Certified]
+
+    @property
+    def recipe(self) -> TableRecipe:
+        recipe: TableRecipe = self.round.recipe
+        return recipe
+
+    def layout_number(self) -> int | None:
+        """Return the number of the settled layout among the job's, None where it is not there yet."""
+        layouts = [Layout.from_json(data) for data in self.round.layouts]
+        for number, layout in enumerate(layouts):
+            if layout.settled and layout == self.layout:
+                return number
+        return None
+
+    def _part(self, found: Certified) -> Part | None:
+        return next((part for part in found.parts if self._holds(part)), None)
+
+    def _holds(self, part: Part) -> bool:
+        """Tell whether a part is written as it would be under the settled types."""
+        if not part.facts["fits"]:
+            return False
+        written = Layout.from_json(self.round.layouts[part.line.layout])
+        if written.names != self.layout.names:
+            return False
+        seen: dict[str, str] = dict(part.facts["seen"])
+        for old, new in zip(written.columns, self.layout.columns, strict=True):
+            # A column of nulls is written alike whatever its type, but for Parquet, which has a schema.
+            is_void = self.recipe.output != "parquet" and not written.settled and seen.get(old.name, "null") == "null"
+            if public(old.type) != public(new.type) and not is_void:
+                return False
+        return True
+
+    def misfits(self) -> list[Certified]:
+        """Return the chunks that have parts, and none under the settled types."""
+        return [found for found in self.certified if found.parts and self._part(found) is None]
+
+    @property
+    def parts(self) -> list[Part]:
+        return [part for found in self.certified if (part := self._part(found))]
+
+    def missing(self) -> list[dict[str, Json]]:
+        return [
+            {"start": found.chunk.start, "stop": found.chunk.stop, "rows": None}
+            for found in self.certified
+            if not found.parts
+        ]
+
+    def repaired(self) -> int:
+        return sum("pin" in line.span for lines in self.round.lines[1:] for line in lines)
+
+    def _sum(self, name: str) -> int:
+        return sum(part.facts.get(name, 0) for part in self.parts)
+
+    def stats(self) -> dict[str, Json]:
+        stats: dict[str, Json] = {"rows": self._sum("rows"), "rejected": self._sum("rejected")}
+        if self.layout.format == "csv" or self.recipe.output != "jsonl":
+            stats["columns"] = [{"name": column.name, "type": _shown(column.type)} for column in self.layout.columns]
+        if self.recipe.index:
+            stats["unindexed"] = self._sum("unindexed")
+        return stats
+
+    def refused(self) -> FanfoldError | None:
+        """Return why there are too many rejects, None where there are not."""
+        rejected, rows = self._sum("rejected"), self._sum("rows")
+        if rejected <= allowed(self.recipe.rejects, rows + rejected):
+            return None
+        first = next(part.facts["first_reject"] for part in self.parts if part.facts["rejected"])
+        where = f", column {first['column']!r}, {first['value'][:100]!r}" if first["column"] is not None else ""
+        share = float(Fraction(100 * rejected, rows + rejected))
+        message = (
+            f"{rejected:,} of {rows + rejected:,} rows were rejected ({share:.3g}%); `rejects` allows "
+            f"{self.recipe.rejects}; the first: byte {first['offset']:,}{where}: {first['reason']}"
+        )
+        undecodable = self._sum("undecodable")
+        return WrongEncoding(message) if 2 * undecodable > rejected else TooManyRejects(message)
+
+    def check_names(self) -> None:
+        """Raise UnknownColumn for a column that the recipe needs and no object of JSON Lines has."""
+        if self.layout.format == "csv" or not self._sum("rows"):
+            return
+        found = {name for part in self.parts for name in part.facts["found"]}
+        for name, where in named_columns(self.recipe).items():
+            if name not in found:
+                raise UnknownColumn(f"`{where}` names {name!r}, and none of {self._sum('rows'):,} objects has it")
+
+    def index_lines(self) -> list[Line]:
+        """Return the lines of an index round: one for each block of rows that has not been indexed."""
+        if self.recipe.index is None:
+            return []
+        asked = [line for lines in self.round.lines for line in lines if line.role == INDEX]
+        done = {line.span["key"] for line in asked if self.round.part(line)}
+        lines: list[Line] = []
+        ordinal = 0
+        for part in self.parts:
+            start = ordinal
+            for number, rows in enumerate(part.facts["blocks"]):
+                made = part.objects[block_name(number)]
+                if made.key not in done:
+                    span = {"key": made.key, "bytes": made.size_bytes, "first": start, "rows": rows}
+                    lines.append(Line(f"{len(self.round.lines)}-{len(lines):05}", INDEX, span, part.line.layout))
+                start += rows
+            ordinal += part.facts["rows"]
+        return lines
+
+    def rejects(self) -> Output:
+        return Output("rejects.jsonl", self._copied("rejects"), CONTENT_TYPES["jsonl"])
+
+    def rows(self, cells: Sequence[PackedCell]) -> Output:
+        kind = self.recipe.output
+        pieces = self._copied("rows")
+        if kind == "csv" and self.layout.names:
+            pieces.insert(0, csv_line(self.layout.names))
+        if kind == "parquet":
+            pieces = _parquet(self.round, self.layout, cells)
+        return Output(f"rows.{kind}", pieces, CONTENT_TYPES[kind])
+
+    def _copied(self, name: str) -> list[Piece]:
+        made = [part.objects[name] for part in self.parts if name in part.objects]
+        return [Copied(found.key, 0, found.size_bytes) for found in made]
+
+
+def _parquet(round: Round, layout: Layout, cells: Sequence[PackedCell]) -> list[Piece]:
+    """Return one Parquet file: the row groups of all cells as they are, and a footer over them all."""
+    bodies: list[Piece] = []
+    groups = []
+    for cell in cells:
+        start, stop = parquet.body_span(cell.made.size_bytes, cell.footer_bytes)
+        groups.append((round.read(cell.made, stop, cell.made.size_bytes - TAIL_BYTES), stop - start))
+        bodies.append(Copied(cell.made.key, start, stop))
+    return [MAGIC, *bodies, joined(parquet.empty_footer(layout.columns), groups)]
+
+
+def _shown(kind: str) -> str:
+    return "timestamp" if kind == "instant" else public(kind)

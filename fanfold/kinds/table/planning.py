@@ -1,0 +1,261 @@
+"""The splitter: from the head of an object and a few samples to a layout and spans. It never reads the data.
+
+At most 1 MiB is read, whatever the object's size: the head, and samples spread over the rest.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator, Mapping
+from itertools import pairwise, takewhile
+from typing import Literal
+
+from fanfold.errors import NotATable, RecipeError, TooManyChunks, UnclosedQuote, UnknownColumn, WrongEncoding
+from fanfold.kinds.table import json_rows, layout, sniffing
+from fanfold.kinds.table.bounds import grammar
+from fanfold.kinds.table.casting import type_of
+from fanfold.kinds.table.cleaning import Cleaner
+from fanfold.kinds.table.csv_rows import Row, rows
+from fanfold.kinds.table.encodings import Encoding, decode, detect
+from fanfold.kinds.table.json_rows import Number
+from fanfold.kinds.table.layout import Column, Dialect, Layout
+from fanfold.kinds.table.values import Misfit, infer
+from fanfold.kinds.table.window import Window
+from fanfold.model import Line, Plan, Source
+from fanfold.recipes import TableRecipe
+
+HEAD_BYTES = 64 << 10
+HEAD_LIMIT_BYTES = 768 << 10
+"""How far a splitter reads to find the end of the header."""
+
+SAMPLES, SAMPLE_BYTES = 7, 32 << 10
+
+CHUNKS_LIMIT = 40_000
+"""The most lines of a plan: each is a child execution, and has a line of its own in every round of repair."""
+
+ROLE = "rows"
+
+
+def plan(source: Source, recipe: TableRecipe) -> Plan:
+    """Split: pin the layout, cut the object into spans.
+
+    Raises NotATable, WrongEncoding, UnclosedQuote, UnknownColumn, RecipeError, TooManyChunks.
+    """
+    if recipe.totals and recipe.index is None:
+        raise RecipeError("`totals` was given without `index`: the totals are those of the indexed rows")
+    head = source.read(0, HEAD_BYTES)
+    encoding = detect(head, recipe.encoding, "")
+    sniffing.refuse(head, encoding)
+    text = _decoded(head, encoding, source.size_bytes)
+    unit_bytes = encoding.unit
+    if (source.size_bytes - encoding.bom_bytes) % unit_bytes:
+        raise WrongEncoding(f"the object has {source.size_bytes} bytes, an odd number, which {encoding.name} never has")
+    dialect = _dialect(recipe, text)
+    detect(head, recipe.encoding, dialect.characters)
+    pinned = Layout(
+        format=_format(recipe, text),
+        encoding=encoding.name,
+        unit=unit_bytes,
+        start=encoding.bom_bytes,
+        dialect=dialect,
+        columns=(),
+        settled=recipe.columns != "auto",
+        cell_bytes=layout.CELL_BYTES,
+    )
+    if pinned.format == "csv":
+        pinned = _csv_layout(source, recipe, pinned)
+    elif recipe.output == "jsonl":
+        pinned = pinned.settle(())
+    else:
+        kinds = _sampled_names(source, recipe, pinned)
+        columns = [Column(name, type_of(recipe, name, kind)) for name, kind in kinds.items()]
+        pinned = Layout.from_json(pinned.to_json() | {"columns": [[c.name, c.type] for c in columns], "settled": False})
+    return Plan(pinned.to_json(), _lines(source.size_bytes, recipe, pinned))
+
+
+def _decoded(head: bytes, encoding: Encoding, size_bytes: int) -> str:
+    decoder = codecs.getincrementaldecoder(encoding.name)()
+    try:
+        return decoder.decode(head[encoding.bom_bytes :], final=len(head) >= size_bytes)
+    except UnicodeDecodeError as error:
+        at = encoding.bom_bytes + error.start
+        raise WrongEncoding(f"byte {at} of the object (0x{head[at]:02x}) is no {encoding.name}") from error
+
+
+def _dialect(recipe: TableRecipe, text: str) -> Dialect:
+    quote = recipe.quote
+    escape = None if recipe.escape == quote else recipe.escape
+    given = recipe.delimiter
+    delimiter = sniffing.delimiter(text, quote, escape) if given == "auto" else given
+    if delimiter in (quote, escape):
+        raise RecipeError(f"`delimiter` is {delimiter!r}, which is `quote` or `escape` too: they must differ")
+    return Dialect(delimiter, quote, escape)
+
+
+def _format(recipe: TableRecipe, text: str) -> Literal["csv", "jsonl"]:
+    if recipe.format == "csv":
+        return "csv"
+    if why := sniffing.why_not_lines(text):
+        raise NotATable(f"the object is no table that can be read: {why}")
+    return "jsonl" if recipe.format == "jsonl" or sniffing.begins_with_object(text) else "csv"
+
+
+def _csv_layout(source: Source, recipe: TableRecipe, pinned: Layout) -> Layout:
+    window = Window(source, pinned.start, HEAD_BYTES, pinned.encoding, pinned.unit)
+    first = _first_row(source, window, pinned)
+    cells = first.cells if first else []
+    if recipe.header:
+        names = _unique_names([cell.strip() for cell in cells])
+        start = window.offset(first.stop) if first else source.size_bytes
+    else:
+        names = _numbered_names(recipe, len(cells))
+        start = pinned.start
+    _check_names(recipe, names)
+    data = pinned.to_json() | {"start": start, "columns": [[name, "null"] for name in names]}
+    pinned = Layout.from_json(data)
+    kinds = _sampled_types(source, recipe, pinned, window) if recipe.columns == "auto" else dict.fromkeys(names, "text")
+    columns = [[name, type_of(recipe, name, kinds[name])] for name in names]
+    return Layout.from_json(data | {"columns": columns})
+
+
+def _first_row(source: Source, window: Window, pinned: Layout) -> Row | None:
+    """Return the first row that is not blank, reading on until it ends; None where there is none."""
+    while True:
+        for row in rows(window, 0, len(window.shadow), pinned):
+            if row.stop >= len(window.shadow) and not window.at_end:
+                break
+            if row.cells:
+                opened = (
+                    grammar(pinned).open_quote(window.shadow, row.start) if row.stop >= len(window.shadow) else None
+                )
+                if opened is not None:
+                    raise UnclosedQuote(f"the quote at byte {window.offset(opened)}, in the first row, is never closed")
+                return row
+        if window.at_end:
+            return None
+        if window.stop >= HEAD_LIMIT_BYTES:
+            raise NotATable(f"the first row does not end within {HEAD_LIMIT_BYTES:,} bytes")
+        window.grow(min(2 * window.stop, HEAD_LIMIT_BYTES))
+
+
+def _unique_names(names: list[str]) -> list[str]:
+    """Return names with `c3` for an empty third one, and `name_2` for the second that is called `name`."""
+    given = set(names)
+    unique: list[str] = []
+    used: set[str] = set()
+    for number, name in enumerate(names, start=1):
+        name = name or f"c{number}"
+        found, count = name, 1
+        # A name that the header itself gives to another column is not taken away from it.
+        while found in used or (count > 1 and found in given):
+            count += 1
+            found = f"{name}_{count}"
+        used.add(found)
+        unique.append(found)
+    return unique
+
+
+def _numbered_names(recipe: TableRecipe, width: int) -> list[str]:
+    numbered = [f"c{number}" for number in range(1, width + 1)]
+    if not isinstance(recipe.columns, dict) or recipe.columns.keys() <= set(numbered):
+        return numbered
+    named = list(recipe.columns)
+    if len(named) > width:
+        raise UnknownColumn(f"`columns` names {len(named)} columns, and the first row has {width}")
+    return named + numbered[len(named) :]
+
+
+def _check_names(recipe: TableRecipe, names: list[str]) -> None:
+    asked: dict[str, str] = {}
+    if isinstance(recipe.columns, dict):
+        asked |= dict.fromkeys(recipe.columns, "columns")
+    asked |= named_columns(recipe)
+    for name, where in asked.items():
+        if name not in names:
+            shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+            raise UnknownColumn(f"`{where}` names {name!r}; the columns are: {shown or 'none'}")
+
+
+def named_columns(recipe: TableRecipe) -> dict[str, str]:
+    """Return the columns that `index` and `totals` need, and the field of the recipe that names each."""
+    named: dict[str, str] = {}
+    if recipe.index:
+        named[recipe.index.partition] = "index.partition"
+        if recipe.index.sort is not None:
+            named[recipe.index.sort] = "index.sort"
+    for total in recipe.totals:
+        named |= {total.by: "totals.by", total.sum: "totals.sum"}
+    return named
+
+
+def _samples(source: Source, pinned: Layout, head: Window) -> Iterator[tuple[Window, int]]:
+    """Yield windows over the head and over samples of the rest, with the position of a row start in each."""
+    yield head, head.position(pinned.start)
+    rest = source.size_bytes - head.stop
+    if rest <= 0:
+        return
+    guess = grammar(pinned)
+    for number in range(SAMPLES):
+        at = (head.stop + rest * number // SAMPLES) // 2 * 2
+        window = Window(source, at - pinned.unit, at - pinned.unit + SAMPLE_BYTES, pinned.encoding, pinned.unit)
+        if starts := guess.guesses(window.shadow, len(window.shadow), window.at_end):
+            yield window, starts[0]
+
+
+def _sampled_types(source: Source, recipe: TableRecipe, pinned: Layout, head: Window) -> dict[str, str]:
+    """Return by column the join of the types in the samples. A wrong sample costs a rerun, and never data."""
+    cleaner = Cleaner(recipe.clean)
+    kinds = dict.fromkeys(pinned.names, "null")
+    for window, start in _samples(source, pinned, head):
+        stop = len(window.shadow)
+        whole = takewhile(lambda row: row.stop < stop or window.at_end, rows(window, start, stop, pinned))  # noqa: B023
+        kept = [row.cells for row in whole if row.decodes and len(row.cells) == len(kinds)]
+        for name, column in zip(kinds, zip(*kept, strict=True), strict=False):
+            kinds[name] = infer(cleaner.column(column), kinds[name])
+    return kinds
+
+
+def _sampled_names(source: Source, recipe: TableRecipe, pinned: Layout) -> Mapping[str, str]:
+    """Return the names in the samples of JSON Lines, in the order of the object, and the join of their types."""
+    cleaner = Cleaner(recipe.clean)
+    kinds: dict[str, str] = {}
+    head = Window(source, pinned.start, HEAD_BYTES, pinned.encoding, pinned.unit)
+    for window, start in _samples(source, pinned, head):
+        text = decode(window.bytes(start, len(window.shadow)), pinned.encoding)[0]
+        lines = text.split("\n")
+        for line in lines if window.at_end else lines[:-1]:
+            try:
+                found = json_rows.parse(line)
+            except Misfit:
+                continue
+            for name, value in found.items():
+                if isinstance(value, str) and not isinstance(value, Number):
+                    value = cleaner.one(value)
+                kinds[name] = json_rows.infer(value, kinds.get(name, "null"))
+    return kinds
+
+
+def _lines(size_bytes: int, recipe: TableRecipe, pinned: Layout) -> list[Line]:
+    grid = pinned.cell_bytes if recipe.output == "parquet" else None
+    if (count := _count(size_bytes, recipe.chunk, grid)) > CHUNKS_LIMIT:
+        least = -(-size_bytes // CHUNKS_LIMIT // 1024) + 1
+        while _count(size_bytes, least * 1024, grid) > CHUNKS_LIMIT:
+            least *= 2
+        raise TooManyChunks(
+            f"chunks of {recipe.chunk} bytes would be {count:,}, and a job may have {CHUNKS_LIMIT:,}: "
+            f"`chunk: {least}KiB` or more fits"
+        )
+    chunk = max(pinned.unit, recipe.chunk // pinned.unit * pinned.unit)
+    cuts = set(range(chunk, size_bytes, chunk))
+    if grid and chunk % grid:
+        cuts |= set(range(grid, size_bytes, grid))
+    edges = [pinned.start, *sorted(cut for cut in cuts if cut > pinned.start), size_bytes]
+    return [
+        Line(f"0-{index:05}", ROLE, {"start": start, "stop": stop})
+        for index, (start, stop) in enumerate(pairwise(edges))
+    ]
+
+
+def _count(size_bytes: int, chunk: int, grid: int | None) -> int:
+    """Return about how many spans there will be; never fewer."""
+    return -(-size_bytes // chunk) + (size_bytes // grid if grid and chunk % grid else 0)

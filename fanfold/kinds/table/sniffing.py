@@ -1,0 +1,135 @@
+"""Telling what an object is from its first bytes: a table or not, CSV or JSON Lines, and which delimiter.
+
+Standard library only: the intake function, which has no codec, asks here too.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+
+from fanfold.errors import NotATable, WrongEncoding
+from fanfold.kinds.table.encodings import UTF_16, Encoding, decode, detect
+from fanfold.kinds.table.layout import Dialect
+
+DELIMITERS = ",;\t|"
+"""In the order in which they are preferred where two fit as well."""
+
+ENDINGS = (".csv", ".tsv", ".tab", ".psv", ".txt", ".jsonl", ".ndjson")
+
+SNIFFED_ROWS = 100
+
+MAGICS = {
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"BM": "a BMP image",
+    b"II*\0": "a TIFF image",
+    b"MM\0*": "a TIFF image",
+    b"RIFF": "a RIFF file (WebP, AVI or WAV)",
+    b"PK\x03\x04": "a zip archive (or an Excel or Word file)",
+    b"\x1f\x8b": "gzip data",
+    b"BZh": "bzip2 data",
+    b"\x28\xb5\x2f\xfd": "zstd data",
+    b"\xfd7zXZ": "xz data",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"%PDF": "a PDF",
+    b"PAR1": "a Parquet file",
+    b"ARROW1": "an Arrow file",
+    b"Obj\x01": "an Avro file",
+    b"SQLite format 3": "an SQLite database",
+    b"\xd0\xcf\x11\xe0": "an old Office file",
+    b"\x1aE\xdf\xa3": "a Matroska or WebM video",
+    b"OggS": "an Ogg file",
+    b"ID3": "an MP3 file",
+    b"fLaC": "a FLAC file",
+}
+
+
+def sniff(head: bytes, key: str) -> bool:
+    """Tell whether an object of this key, which begins with `head`, is a table that can be read."""
+    try:
+        encoding = detect(head, "auto", DELIMITERS)
+    except WrongEncoding:
+        return False
+    if why_binary(head, encoding):
+        return False
+    text = decode(head[encoding.bom_bytes :], encoding.name)[0]
+    if why_not_lines(text):
+        return False
+    if key.lower().endswith(ENDINGS) or begins_with_object(text):
+        return True
+    return len(text.splitlines()) > 1 and max(_fit(text, Dialect(sign)) for sign in DELIMITERS) > (0.9, 0)
+
+
+def why_binary(head: bytes, encoding: Encoding) -> str | None:
+    """Return why `head` is no text, None where it may be."""
+    if head[4:8] == b"ftyp":
+        return "it begins like an MP4 or HEIF file"
+    for magic, what in MAGICS.items():
+        # Two letters alone may begin a header; a BMP has zeros among its next bytes.
+        if head.startswith(magic) and (magic != b"BM" or b"\0" in head[:16]):
+            return f"it begins like {what}"
+    if encoding.name not in UTF_16 and (at := head.find(b"\0")) >= 0:
+        return f"byte {at} is zero, which no text has"
+    return None
+
+
+def why_not_lines(text: str) -> str | None:
+    """Return why JSON that spreads over lines cannot be read, None where the text is no such thing."""
+    start = text.lstrip()
+    if start.startswith("["):
+        inner = start[1:].lstrip()
+        if inner[:1] in ("{", "[", '"', "-", "]") or inner[:1].isdigit():
+            return "it is a JSON array; JSON Lines has one object on each line"
+    if start.startswith("{") and not begins_with_object(text) and "\n" in start.rstrip():
+        line = start.partition("\n")[0].rstrip()
+        if line == "{" or line.endswith(("{", "[", ",", ":")):
+            return "it is JSON that spreads over lines; JSON Lines has one object on each line"
+    return None
+
+
+def begins_with_object(text: str) -> bool:
+    """Tell whether the first line that is not blank is a JSON object, or the beginning of one that is cut off."""
+    line, end, _ = text.lstrip().partition("\n")
+    if not line.startswith("{"):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return not end and line[1:].lstrip()[:1] in ('"', "")
+
+
+def delimiter(text: str, quote: str | None, escape: str | None) -> str:
+    """Return the delimiter that gives the most even rows of two columns or more; a comma where none does."""
+    fits = {sign: _fit(text, Dialect(sign, quote, escape)) for sign in DELIMITERS if sign not in (quote, escape)}
+    best = max(fits, key=lambda sign: fits[sign])
+    return best if fits[best] > (0, 0) else ","
+
+
+def _fit(text: str, dialect: Dialect) -> tuple[float, int]:
+    """Return the share of rows that have the commonest number of cells, two or more, and that number."""
+    counts: Counter[int] = Counter()
+    reader = csv.reader(io.StringIO(text, newline=""), **dialect.for_reader())
+    for row in reader:
+        if row:
+            counts[len(row)] += 1
+        if counts.total() > SNIFFED_ROWS:
+            break
+    else:
+        # The last row may be cut off.
+        if counts.total() > 1 and row:
+            counts[len(row)] -= 1
+    total = counts.total()
+    if not total:
+        return 0, 0
+    width, rows = max(counts.items(), key=lambda item: (item[1], item[0]))
+    return (rows / total, width) if width > 1 else (0, 0)
+
+
+def refuse(head: bytes, encoding: Encoding) -> None:
+    """Raise NotATable where `head` is no text."""
+    if why := why_binary(head, encoding):
+        raise NotATable(f"the object is no table: {why}")

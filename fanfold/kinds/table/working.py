@@ -1,0 +1,58 @@
+"""A worker's part: from a span of the object to rows, rejects, and what the merge needs to know of them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+
+from fanfold.kinds.table import packing
+from fanfold.kinds.table.bounds import find, grammar
+from fanfold.kinds.table.csv_rows import CsvRows
+from fanfold.kinds.table.json_rows import JsonRows
+from fanfold.kinds.table.layout import Layout
+from fanfold.kinds.table.readers import read_csv, read_json, read_json_as_columns
+from fanfold.kinds.table.rejects import Rejects
+from fanfold.kinds.table.writer import PartWriter
+from fanfold.model import Desk, Json, Line, Source
+from fanfold.recipes import TableRecipe
+
+
+def process(source: Source, recipe: TableRecipe, layout: Json, line: Line, desk: Desk) -> Mapping[str, Json]:
+    """Work on one line: the rows that begin in its span, or the parts that it packs into a Parquet row group.
+
+    The bounds are noted before the rows are read, so that a chunk that fails still certifies its neighbours. What
+    is wrong with the object itself is a fact for the merge to judge, because this worker's guess may be wrong.
+    """
+    pinned = Layout.from_json(layout)
+    if "pack" in line.span:
+        return packing.pack(pinned, line, desk)
+    span = line.span
+    bounds, window = find(source, pinned, span["start"], span["stop"], span.get("pin"))
+    desk.note(bounds.to_json())
+    with tempfile.TemporaryFile() as rows_file, tempfile.TemporaryFile() as rejects_file:
+        rejects = Rejects(rejects_file)
+        writer = PartWriter(pinned, recipe, desk, window, rejects, rows_file, _covers_cells(pinned, source, span))
+        unclosed = None
+        if bounds.first is not None and bounds.next is not None:
+            first, last = window.position(bounds.first), window.position(bounds.next)
+            if pinned.format == "csv":
+                rows = CsvRows(window, pinned, rejects)
+                read_csv(rows.batches(first, last), writer)
+                if bounds.next >= source.size_bytes and rows.last_start is not None:
+                    opened = grammar(pinned).open_quote(window.shadow, rows.last_start)
+                    unclosed = None if opened is None else window.offset(opened)
+            else:
+                objects = JsonRows(window, pinned, rejects).objects(first, last)
+                read = read_json if recipe.output == "jsonl" else read_json_as_columns
+                read(objects, writer)
+        facts = writer.finish()
+        if rejects.count:
+            desk.write("rejects", rejects_file)
+        return {**bounds.to_json(), **facts, "unclosed": unclosed}
+
+
+def _covers_cells(layout: Layout, source: Source, span: Mapping[str, Json]) -> bool:
+    """Tell whether a span holds every row that begins in the cells it touches."""
+    starts = span["start"] <= layout.start or span["start"] % layout.cell_bytes == 0
+    stops = span["stop"] >= source.size_bytes or span["stop"] % layout.cell_bytes == 0
+    return bool(starts and stops)

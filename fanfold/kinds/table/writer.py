@@ -1,0 +1,151 @@
+"""What a worker writes of its rows, under the types that its layout pins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+from fanfold.kinds.table.casting import cast
+from fanfold.kinds.table.cleaning import Cleaner
+from fanfold.kinds.table.csv_rows import raw
+from fanfold.kinds.table.layout import Layout
+from fanfold.kinds.table.rejects import Rejects
+from fanfold.kinds.table.sinks import Blocks, Cells, csv_lines, json_lines
+from fanfold.kinds.table.values import Value, join, public
+from fanfold.kinds.table.window import Window
+from fanfold.model import Desk, Json
+from fanfold.recipes import TableRecipe
+
+
+class PartWriter:
+    """One part in the making: its rows, rejects and facts.
+
+    Once a value is seen that the pinned types cannot hold, nothing more is written: the merge will have the span
+    run again under wider ones, and only needs to know what was seen.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        recipe: TableRecipe,
+        desk: Desk,
+        window: Window,
+        rejects: Rejects,
+        file: BinaryIO,
+        covers_cells: bool,
+    ) -> None:
+        self.layout = layout
+        self.recipe = recipe
+        self.cleaner = Cleaner(recipe.clean)
+        self.window = window
+        self.rejects = rejects
+        self.fits = True
+        self.seen: dict[str, str] = {}
+        """By column, in the order of their first appearance, the join of the types of all values so far."""
+        self.found: set[str] = set()
+        """Which of the columns that the recipe names were there; for JSON, where no header tells."""
+        self._desk = desk
+        self._file = file
+        self._rows = self._unindexed = 0
+        self._cells = Cells(desk, layout, covers_cells) if recipe.output == "parquet" else None
+        self._blocks = Blocks(desk) if recipe.index else None
+
+    def see(self, name: str, kind: str) -> None:
+        """Take note of the type of some values of a column."""
+        self.seen[name] = join(self.seen.get(name, "null"), kind)
+
+    def check(self) -> None:
+        """Compare what was seen with what the layout pins."""
+        pinned = {column.name: column.type for column in self.layout.columns}
+        for name, kind in self.seen.items():
+            known = pinned.get(name)
+            if known is None or (self._infers and public(join(known, kind)) != public(known)):
+                self.fits = False
+
+    @property
+    def _infers(self) -> bool:
+        return self.recipe.columns == "auto" and not self.layout.settled
+
+    def columns(self, offsets: Sequence[int], stops: Sequence[int], texts: Sequence[Sequence[str | None]]) -> None:
+        """Write rows of cleaned text, by column, that begin at `offsets` and end at the positions `stops`."""
+        if not self.fits:
+            self._rows += len(offsets)
+            return
+        values: list[Sequence[Value]] = []
+        dropped: dict[int, tuple[str, str | None, str]] = {}
+        for column, cells in zip(self.layout.columns, texts, strict=True):
+            typed, misfits = cast(column, cells)
+            values.append(typed)
+            for index, reason in misfits.items():
+                dropped.setdefault(index, (column.name, cells[index], reason))
+        for index, (name, cell, reason) in dropped.items():
+            self.reject(offsets[index], stops[index], reason, name, cell)
+        if dropped:
+            kept = [index for index in range(len(offsets)) if index not in dropped]
+            values = [[cells[index] for index in kept] for cells in values]
+            offsets = [offsets[index] for index in kept]
+        self._rows += len(offsets)
+        self._write(offsets, values)
+
+    def _write(self, offsets: Sequence[int], values: Sequence[Sequence[Value]]) -> None:
+        if self._cells:
+            self._cells.add(offsets, values)
+        if self.recipe.output == "csv":
+            self._file.writelines(csv_lines(values))
+        if self.recipe.output == "jsonl" or self._blocks:
+            for line in json_lines(self.layout.columns, values):
+                self._add(line)
+        if self._blocks:
+            keys = [values[self.layout.names.index(name)] for name in self.key_names if name in self.layout.names]
+            self._unindexed += sum(any(_is_void(cell) for cell in row) for row in zip(*keys, strict=True))
+
+    def line(self, line: bytes, row: dict[str, Any]) -> None:
+        """Write a row that is a line of JSON already."""
+        self._rows += 1
+        self._add(line)
+        if self._blocks:
+            self._unindexed += any(_is_void(row.get(name)) for name in self.key_names)
+
+    def _add(self, line: bytes) -> None:
+        if self.recipe.output == "jsonl":
+            self._file.write(line)
+        if self._blocks:
+            self._blocks.add(line)
+
+    @property
+    def key_names(self) -> list[str]:
+        """The columns that make a record's key."""
+        index = self.recipe.index
+        return [name for name in (index.partition, index.sort) if name is not None] if index else []
+
+    def reject(self, offset: int, stop: int, reason: str, column: str | None, value: str | None) -> None:
+        """Reject the row that begins at an offset and ends at a position."""
+        row = raw(self.window, self.window.position(offset), stop, self.layout)
+        self.rejects.add(offset, reason, row, column, value)
+
+    def finish(self) -> dict[str, Json]:
+        """Write what is left; return the facts."""
+        self.rejects.flush()
+        facts: dict[str, Json] = {
+            "rows": self._rows,
+            "rejected": self.rejects.count,
+            "undecodable": self.rejects.undecodable,
+            "first_reject": self.rejects.first,
+            "fits": self.fits,
+            "seen": [[name, kind] for name, kind in self.seen.items()],
+            "found": sorted(self.found),
+        }
+        if self.fits:
+            if self._cells:
+                self._cells.finish()
+                facts["cells"] = self._cells.made
+            elif self._file.tell():
+                self._desk.write("rows", self._file)
+            if self._blocks:
+                self._blocks.finish()
+                facts |= {"blocks": self._blocks.rows, "unindexed": self._unindexed}
+        return facts
+
+
+def _is_void(value: Value) -> bool:
+    return value is None or (isinstance(value, str) and not value)
