@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from fanfold import kinds, recipes
 from fanfold.aws.executions import Executions
 from fanfold.aws.objects import Head, head
@@ -16,7 +14,6 @@ from fanfold.errors import (
     EmptyObject,
     FanfoldError,
     InvalidInput,
-    RecipeError,
     SourceGone,
     Superseded,
     UnknownFormat,
@@ -144,11 +141,4 @@ def _recipe_by_name(key: str, known: recipes.Recipes, kind: str) -> tuple[str, r
 
 def _adjusted(recipe: recipes.Recipe, found: Head) -> recipes.Recipe:
     chunk = found.metadata.get(CHUNK_METADATA)
-    if chunk is None:
-        return recipe
-    data = recipe.model_dump(mode="json")
-    data[recipe.kind]["chunk"] = chunk
-    try:
-        return recipes.Recipe.model_validate(data)
-    except ValidationError as error:
-        raise RecipeError(f"the upload's {CHUNK_METADATA} is {chunk!r}: {error.errors()[0]['msg']}") from error
+    return recipe if chunk is None else recipes.with_chunk(recipe, chunk)

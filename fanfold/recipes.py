@@ -195,6 +195,16 @@ def recipe(data: object) -> Recipe:
         raise RecipeError(f"the job's recipe: {'; '.join(_complaints(error))}") from error
 
 
+def with_chunk(given: Recipe, chunk: str) -> Recipe:
+    """Return a recipe with another chunk size; raise RecipeError where it is none."""
+    data = given.model_dump(mode="json")
+    data[given.kind]["chunk"] = chunk
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise RecipeError(f"the chunk that takes the recipe's place: {'; '.join(_complaints(error))}") from error
+
+
 def _complaints(error: ValidationError) -> Iterator[str]:
     for item in error.errors():
         path = ".".join(str(step) for step in item["loc"] if not _is_branch(step))

@@ -8,9 +8,10 @@ execution begins from Split, and its workers find the parts that are finished al
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from fanfold import __version__, intake, report
 from fanfold.aws.stack import Stack
@@ -66,15 +67,31 @@ def replay(stack: Stack, wanted: str) -> tuple[Preview, str | None]:
     plan = preview(stack, wanted)
     if plan.how == "nothing" or plan.execution is None:
         return plan, None
+    order = stack.stores.jobs.get(plan.job.id).get("order", "")
+    started = _set_going(stack, plan, plan.execution)
+    stack.stores.jobs.reopen(plan.job.id, order)
+    return plan, started
+
+
+def _set_going(stack: Stack, plan: Preview, execution: str) -> str:
     if plan.how == "redrive":
-        stack.executions.redrive(plan.execution)
-        return plan, plan.execution
+        stack.executions.redrive(execution)
+        return execution
     stack.stores.jobs.arrive(plan.job)
     stack.stores.jobs.begin(plan.job)
     for attempt in range(1, ATTEMPTS_MAX):
         if started := stack.executions.start(stack.machines[plan.job.kind], plan.job, attempt):
-            return plan, started
+            return started
     raise TransientError(f"job {plan.job.id} was replayed {ATTEMPTS_MAX} times; no execution name is left")
+
+
+def wait(stack: Stack, job_id: str) -> dict[str, Any]:
+    """Return the item of a job once it has ended."""
+    pause = 0.05
+    while (item := stack.stores.jobs.get(job_id))["status"] in ("PENDING", "RUNNING"):
+        time.sleep(pause)
+        pause = min(1.0, pause * 1.2)
+    return item
 
 
 def _input(stack: Stack, execution: str) -> dict[str, object]:

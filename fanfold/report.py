@@ -10,10 +10,11 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from fanfold.aws.executions import explained
+from fanfold.aws.faults import translated
 from fanfold.aws.stack import Stack
 from fanfold.errors import SourceGone, UsageError
 from fanfold.job import Keys
@@ -89,15 +90,49 @@ def job(stack: Stack, wanted: str) -> dict[str, Any]:
         told["states"] = states(stack, item["execution"])
     if found := progress(stack, item["job"]):
         told["chunks_detail"] = chunks(stack, item, found)
+    told["outputs"] = outputs(stack, item)
     if "result" in item:
-        told |= {name: value for name, value in result(stack, item).items() if name in ("outputs", "missing")}
+        told["missing"] = _result(stack, item)[1]["missing"]
     return told
 
 
-def result(stack: Stack, item: dict[str, Any]) -> dict[str, Any]:
-    """Return result.json of a job that ended well."""
-    key = item["result"].removeprefix(f"s3://{stack.stores.outputs.name}/")
-    return dict(json.loads(stack.stores.outputs.get(key)))
+def outputs(stack: Stack, item: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the outputs of a job as `{name, uri, bytes}`, `result.json` among them; none where it wrote none."""
+    if "result" not in item:
+        return []
+    size, found = _result(stack, item)
+    return [*found["outputs"], {"name": "result.json", "uri": item["result"], "bytes": size}]
+
+
+def _result(stack: Stack, item: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Return result.json of a job that ended well, and its size in bytes."""
+    body = stack.stores.outputs.get(item["result"].removeprefix(f"s3://{stack.stores.outputs.name}/"))
+    return len(body), json.loads(body)
+
+
+def logs(stack: Stack, job_id: str) -> list[dict[str, Any]]:
+    """Return what a job's functions logged, in order: `{id, time, function, message}`.
+
+    message: the object that the function logged, or its text where that is no JSON.
+    """
+    client = stack.account.client("logs")
+    found = []
+    for logical, function in stack.functions.items():
+        pages = client.get_paginator("filter_log_events").paginate(
+            logGroupName=f"/aws/lambda/{function}", filterPattern=f'"{job_id}"'
+        )
+        with translated(f"reading the logs of {function}"):
+            found += [_entry(logical, event) for page in pages for event in page["events"]]
+    return sorted(found, key=lambda entry: str(entry["time"]))
+
+
+def _entry(function: str, event: dict[str, Any]) -> dict[str, Any]:
+    try:
+        message = json.loads(event["message"])
+    except ValueError:
+        message = event["message"].rstrip()
+    at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC).isoformat(timespec="milliseconds")
+    return {"id": event["eventId"], "time": at, "function": function, "message": message}
 
 
 def states(stack: Stack, execution: str) -> list[dict[str, Any]]:

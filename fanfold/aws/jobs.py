@@ -168,6 +168,20 @@ class Jobs:
         )
         return found is not None
 
+    def reopen(self, job_id: str, order: str) -> None:
+        """Show a job that is being replayed as pending, unless an event of the replay came first.
+
+        order: that of the last status that was recorded before the replay.
+        """
+        self._update(
+            _job_key(job_id),
+            f"the replay of job {job_id}",
+            UpdateExpression="SET #status = :pending REMOVE stopped, #error",
+            ConditionExpression="#order = :order",
+            names={"#status": "status", "#error": "error", "#order": "order"},
+            values={":pending": "PENDING", ":order": order},
+        )
+
     def claim(self, job: Job, seconds: float) -> None:
         """Take or renew the right to publish for an object, for `seconds`.
 
