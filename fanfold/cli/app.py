@@ -1,0 +1,44 @@
+"""The commands, put together, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import errno
+import sys
+
+import typer
+
+from fanfold.cli import doctor, engine, inspect, plan, recipes, replay, tables, upload
+from fanfold.errors import FanfoldError, NoSpace, RecipeError, UnknownRecipe, UsageError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="fanfold",
+    help="Split a file that lands in S3, work on the pieces in parallel, fold the results.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for module in (upload, engine, inspect, replay, tables, plan, recipes, doctor):
+    module.register(app)
+
+
+def run() -> None:
+    """Run one command; print what goes wrong as one line and a remedy."""
+    try:
+        app()
+    except FanfoldError as error:
+        fail(error)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        fail(NoSpace(f"there is no space left on the disk of {error.filename or 'the temporary folder'}"))
+    except KeyboardInterrupt:
+        sys.stderr.write("fanfold: interrupted. `fanfold ls` shows how far the job came.\n")
+        raise SystemExit(INTERRUPTED) from None
+
+
+def fail(error: FanfoldError) -> None:
+    """Print an error and end: with 2 for a command that makes no sense, else with 1."""
+    sys.stderr.write(f"fanfold: {type(error).__name__}: {str(error).rstrip('.')}. {error.remedy}\n")
+    raise SystemExit(2 if isinstance(error, UsageError | RecipeError | UnknownRecipe) else 1) from None

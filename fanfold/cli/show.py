@@ -1,0 +1,81 @@
+"""How things look: sizes, durations, statuses, tables, and JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+COLOURS = {"SUCCEEDED": "green", "PARTIAL": "yellow", "FAILED": "red", "RUNNING": "cyan", "IGNORED": "dim"}
+
+
+def print_json(data: object) -> None:
+    """Print one object on one line of standard output."""
+    sys.stdout.write(json.dumps(data, ensure_ascii=False, default=_plain) + "\n")
+    sys.stdout.flush()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value)
+
+
+def say(text: str = "") -> None:
+    """Print a line for people; markup in data is shown as it is."""
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(highlight=False, soft_wrap=True).print(Text(text))
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows under headings. A cell that is a status gets its colour."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        made.add_column(heading, overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(str(cell), style=COLOURS.get(str(cell), "")) for cell in row))
+    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(made)
+
+
+def size(count: int | float) -> str:
+    """Return a number of bytes as people read it."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration as people read it."""
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def when(iso: str | None) -> str:
+    """Return a time of the Jobs table in the local zone."""
+    if not iso:
+        return "–"
+    return datetime.fromisoformat(iso.replace("Z", "+00:00")).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def elapsed(item: dict[str, Any]) -> float | None:
+    """Return how long a job took, None while it runs."""
+    if not (item.get("started") and item.get("stopped")):
+        return None
+    started, stopped = (datetime.fromisoformat(item[name].replace("Z", "+00:00")) for name in ("started", "stopped"))
+    return (stopped - started).total_seconds()

@@ -1,0 +1,56 @@
+"""`query` and `totals`: what the jobs left in DynamoDB."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fanfold.cli import place, show
+
+Recipe = Annotated[str, typer.Argument(help="The recipe whose records are asked for.", show_default=False)]
+Key = Annotated[str, typer.Option(help="A value of the recipe's partition column.", show_default=False)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+
+    @app.command()
+    def query(
+        recipe: Recipe,
+        key: Key,
+        json: place.Json = False,
+        profile: place.Profile = None,
+        region: place.Region = None,
+        stack_name: place.StackName = None,
+    ) -> None:
+        """Show the records under one value of a recipe's partition column."""
+        with place.Place(profile, region, stack_name).open() as stack:
+            rows = list(stack.stores.records.query(stack.stores.jobs, recipe, key))
+        if json:
+            for row in rows:
+                show.print_json(row)
+            return
+        headings = list(dict.fromkeys(name for row in rows for name in row))
+        show.table(headings, ([row.get(name, "") for name in headings] for row in rows))
+        show.say(f"{len(rows)} records")
+
+    @app.command()
+    def totals(
+        recipe: Recipe,
+        json: place.Json = False,
+        profile: place.Profile = None,
+        region: place.Region = None,
+        stack_name: place.StackName = None,
+    ) -> None:
+        """Show the totals of a recipe."""
+        with place.Place(profile, region, stack_name).open() as stack:
+            found = list(stack.stores.totals.read(recipe))
+        if json:
+            for total in found:
+                show.print_json(total)
+            return
+        show.table(
+            ("total", "value", "sum", "count"),
+            ([total[name] for name in ("total", "value", "sum", "count")] for total in found),
+        )
