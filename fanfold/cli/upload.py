@@ -191,12 +191,16 @@ def outcome(stack: Stack, item: dict[str, Any], upload: Upload, folder: Path) ->
     }
 
 
+def below(folder: Path, name: str) -> Path:
+    """Return the path of an output below `folder`, whatever its name says."""
+    return folder.joinpath(*(step for step in PurePosixPath(name).parts if step not in ("/", "..", ".")))
+
+
 def fetch(stack: Stack, output: dict[str, Any], folder: Path) -> Path:
-    """Download one output below `folder`, whatever its name says."""
+    """Download one output; return where it lies."""
     from fanfold.aws.faults import translated
 
-    steps = [step for step in PurePosixPath(output["name"]).parts if step not in ("/", "..", ".")]
-    path = folder.joinpath(*steps)
+    path = below(folder, output["name"])
     path.parent.mkdir(parents=True, exist_ok=True)
     bucket = stack.stores.outputs.name
     key = output["uri"].removeprefix(f"s3://{bucket}/")

@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from fanfold import errors, recipes
 from fanfold.cli.app import app
+from tests.docs import cli_reference
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("samples/*.md")])
@@ -112,3 +113,20 @@ def test_errors_that_the_docs_name_are_in_the_tree() -> None:
     )
     ours = {name for name in named if hasattr(errors, name)}
     assert {"TransientError", "RowTooLarge", "TooManyChunks"} <= ours
+
+
+def test_the_reference_of_the_command_line_is_what_the_commands_say() -> None:
+    """Make it anew with `python -m tests.docs.cli_reference`."""
+    assert cli_reference.PAGE.read_text() == cli_reference.render()
+
+
+def test_every_command_and_option_says_what_it_is_for() -> None:
+    for name, command in cli_reference.commands(COMMANDS, "fanfold"):
+        assert command.help, name
+        for one in command.params:
+            assert one.help, f"{name} {one.name}"
+
+
+def test_every_command_takes_json() -> None:
+    for name, command in cli_reference.commands(COMMANDS, "fanfold"):
+        assert "--json" in {option for one in command.params for option in one.opts}, name

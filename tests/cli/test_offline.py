@@ -1,0 +1,113 @@
+"""The command line where nothing runs: errors in one line, exit statuses, plans, and what it does not import."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fanfold.cli import show, upload
+
+
+def fanfold(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from fanfold.cli import main; main()", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=60)
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_help_and_recipes_check_load_nothing_heavy(tmp_path: Path) -> None:
+    recipes = written(tmp_path, "r.yaml", "version: 1\nrecipes: {orders: {table: {}}}\n")
+    for words in (["--help"], ["recipes", "check", str(recipes)]):
+        code = (
+            "import sys\nfrom fanfold.cli import main\n"
+            f"sys.argv = ['fanfold', *{words!r}]\n"
+            "try: main()\nexcept SystemExit as end: assert not end.code\n"
+            "heavy = {'boto3', 'botocore', 'pyarrow', 'ministack'} & set(sys.modules)\n"
+            "assert not heavy, heavy"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "missing.csv"], "missing.csv is not there"),
+        (["run", "."], ". is a folder"),
+        (["run", "good.csv", "--chunk", "big"], "--chunk is 'big'"),
+        (["run", "good.csv", "--recipes", "none.yaml"], "none.yaml is not a file of recipes"),
+        (["run", "good.csv", "--recipes", "bad.yaml"], "recipes.orders.table.delimeter: unknown field (given ';')"),
+        (["run", "good.csv", "--recipes", "good.yaml", "--recipe", "other"], "no recipe is called 'other'"),
+        (["recipes", "check", "bad.yaml"], "bad.yaml: recipes.orders.table.delimeter"),
+        (["recipes", "push", "bad.yaml"], "bad.yaml: recipes.orders.table.delimeter"),
+        (["plan", "missing.csv"], "missing.csv is not a file"),
+        (["plan", "good.csv", "--recipe", "orders"], "--recipe needs --recipes"),
+        (["plan", "good.csv", "--chunk", "x"], "a size is a whole number"),
+    ],
+)
+def test_a_command_that_makes_no_sense_ends_with_2_and_one_line(tmp_path: Path, words: list[str], said: str) -> None:
+    written(tmp_path, "good.csv", "a,b\n1,2\n")
+    written(tmp_path, "good.yaml", "version: 1\nrecipes: {orders: {table: {}}}\n")
+    written(tmp_path, "bad.yaml", "version: 1\nrecipes: {orders: {table: {delimeter: ';'}}}\n")
+    done = fanfold(*words, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("fanfold: ")
+    assert done.stdout == ""
+    assert not (tmp_path / ".fanfold").exists()
+
+
+def test_a_file_that_no_kind_reads_cannot_be_planned(tmp_path: Path) -> None:
+    path = tmp_path / "photo.csv"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")
+    done = fanfold("plan", path)
+    assert done.returncode == 1
+    assert "UnknownFormat" in done.stderr
+
+
+def test_a_plan_says_how_many_chunks_and_what_was_read_for_it(tmp_path: Path) -> None:
+    path = written(tmp_path, "t.csv", "a,b\n" + "1,2\n" * 50_000)
+    found = json.loads(fanfold("plan", path, "--chunk", "10KiB", "--json").stdout)
+    assert found["chunks"] == -(-path.stat().st_size // 10240)
+    assert 0 < found["plan_read_bytes"] <= 1 << 20
+    assert found["cost_usd"] > 0
+
+
+def test_the_doctor_finds_a_sound_machine_sound() -> None:
+    done = fanfold("doctor", "--json")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {one["what"] for one in found} >= {"Python", "extra table", "extra local", "engine", "disk"}
+    assert (done.returncode == 0) == all(one["ok"] for one in found)
+
+
+def test_an_unknown_profile_is_said_in_one_line() -> None:
+    done = fanfold("ls", "--profile", "nobody-has-this")
+    assert done.returncode == 2
+    assert "nobody-has-this" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["../../up", "/etc/passwd", "a/../../b", "rows.csv", "tiles/0/0.jpeg"])
+def test_an_output_stays_below_the_folder(tmp_path: Path, name: str) -> None:
+    assert upload.below(tmp_path / "out", name).resolve().is_relative_to((tmp_path / "out").resolve())
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 << 30, "5.0 GiB"), (1 << 50, "1024.0 TiB")]
+)
+def test_sizes_are_read_easily(count: int, text: str) -> None:
+    assert show.size(count) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(None, "–"), (0.04, "0.0 s"), (75, "1 min 15 s"), (7260, "2 h 1 min")])
+def test_durations_are_read_easily(seconds: float | None, text: str) -> None:
+    assert show.duration(seconds) == text
