@@ -28,7 +28,7 @@ class Rejects:
             "reason": reason,
             "column": column,
             "value": None if value is None else value[:KEPT_CHARACTERS],
-            "raw": row.rstrip("\r\n")[:KEPT_CHARACTERS],
+            "raw": _without_line_end(row)[:KEPT_CHARACTERS],
         }
         self._pending.append((offset, line))
 
@@ -43,3 +43,7 @@ class Rejects:
             self.first = {name: cell for name, cell in self._pending[0][1].items() if name != "raw"}
         self.count += len(self._pending)
         self._pending.clear()
+
+
+def _without_line_end(row: str) -> str:
+    return next((row.removesuffix(end) for end in ("\r\n", "\n", "\r") if row.endswith(end)), row)

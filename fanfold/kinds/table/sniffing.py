@@ -80,15 +80,23 @@ def why_binary(head: bytes, encoding: Encoding) -> str | None:
 def why_not_lines(text: str) -> str | None:
     """Return why JSON that spreads over lines cannot be read, None where the text is no such thing."""
     start = text.lstrip()
+    lines = [line for line in start.split("\n")[:SNIFFED_ROWS] if line.strip()]
+    if not start.startswith(("[", "{")) or 2 * sum(map(_is_object, lines)) >= len(lines):
+        return None
     if start.startswith("["):
         inner = start[1:].lstrip()
         if inner[:1] in ("{", "[", '"', "-", "]") or inner[:1].isdigit():
             return "it is a JSON array; JSON Lines has one object on each line"
-    if start.startswith("{") and not begins_with_object(text) and "\n" in start.rstrip():
-        line = start.partition("\n")[0].rstrip()
-        if line == "{" or line.endswith(("{", "[", ",", ":")):
-            return "it is JSON that spreads over lines; JSON Lines has one object on each line"
+    if lines[0].rstrip().endswith(("{", "[", ",", ":")) and start[1:].lstrip().startswith('"'):
+        return "it is JSON that spreads over lines; JSON Lines has one object on each line"
     return None
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def begins_with_object(text: str) -> bool:
@@ -96,10 +104,8 @@ def begins_with_object(text: str) -> bool:
     line, end, _ = text.lstrip().partition("\n")
     if not line.startswith("{"):
         return False
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return not end and line[1:].lstrip()[:1] in ('"', "")
+    # A line that is cut off cannot be parsed yet.
+    return _is_object(line) or (not end and line[1:].lstrip()[:1] in ('"', ""))
 
 
 def delimiter(text: str, quote: str | None, escape: str | None) -> str:

@@ -1,0 +1,124 @@
+"""What a table comes to when it is read whole, by `csv` and `json` alone: nothing of fanfold's own parsing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from fanfold.errors import UnclosedQuote
+from fanfold.kinds import table
+from fanfold.recipes import TableRecipe
+from tests.kinds.driver import Failing, Result, run
+
+NO_CLEAN = {"trim": False, "empty_as_null": False, "null_values": []}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """A dialect as a recipe gives it."""
+
+    delimiter: str = ","
+    quote: str | None = '"'
+    escape: str | None = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        if self.quote is None:
+            return {"delimiter": self.delimiter, "quoting": csv.QUOTE_NONE, "escapechar": self.escape}
+        return {"delimiter": self.delimiter, "quotechar": self.quote, "escapechar": self.escape}
+
+    def rows(self, text: str) -> list[list[str]]:
+        return list(csv.reader(io.StringIO(text, newline=""), **self.arguments))
+
+    def ends_in_quotes(self, text: str) -> bool:
+        """Tell whether two line ends and another row behind the text would be swallowed by its last field."""
+        return self.rows(text + "\n\nlast")[-1] != ["last"]
+
+
+@dataclass(frozen=True)
+class CsvCase:
+    """One object, how it is to be read, and in which chunks."""
+
+    text: str
+    dialect: Dialect = Dialect()
+    encoding: str = "utf-8"
+    chunk: int = 1
+    header: bool = True
+    seed: int | None = None
+
+    def recipe(self, **fields: Any) -> TableRecipe:
+        given: dict[str, Any] = {
+            "format": "csv",
+            "delimiter": self.dialect.delimiter,
+            "quote": self.dialect.quote,
+            "escape": self.dialect.escape,
+            "encoding": "auto" if self.encoding in ("utf-8", "utf-8-sig", "utf-16") else self.encoding,
+            "header": self.header,
+            "columns": "text",
+            "clean": NO_CLEAN,
+            "rejects": "100%",
+            "chunk": self.chunk,
+        }
+        return TableRecipe(**(given | fields))
+
+    @property
+    def data(self) -> bytes:
+        return self.text.encode(self.encoding)
+
+
+def check_csv(case: CsvCase, failing: Failing = lambda line: None) -> Result | None:
+    """Assert that fanfold reads a case as `csv.reader` does; None where both refuse it."""
+    expected = [row for row in case.dialect.rows(case.text) if row]
+    if case.dialect.ends_in_quotes(case.text):
+        try:
+            run(table, case.data, case.recipe(), seed=case.seed)
+        except UnclosedQuote:
+            return None
+        raise AssertionError(f"the unclosed quote was not seen: {case}")
+    width = len(expected[0]) if expected else 0
+    body = expected[1:] if case.header else expected
+    result = run(table, case.data, case.recipe(), seed=case.seed)
+    rows = [list(json.loads(line).values()) for line in result.outputs["rows.jsonl"].splitlines()]
+    assert rows == [row for row in body if len(row) == width], case
+    rejects = [json.loads(line) for line in result.outputs["rejects.jsonl"].splitlines()]
+    assert len(rejects) == sum(len(row) != width for row in body), case
+    for reject, row in zip(rejects, (row for row in body if len(row) != width), strict=True):
+        # An escaped line end at the end of a row cannot be told from the row's own without reading it.
+        assert case.dialect.escape or case.dialect.rows(reject["raw"]) == [row], case
+        start = reject["offset"]
+        raw = reject["raw"].encode(case.encoding.removesuffix("-sig") if case.encoding != "utf-16" else "utf-16-le")
+        assert case.data[start : start + len(raw)] == raw, case
+    assert result.stats["rows"] == len(rows)
+    assert result.stats["rejected"] == len(rejects)
+    return result
+
+
+def check_jsonl(text: str, chunk: int, encoding: str = "utf-8", seed: int | None = None) -> Result:
+    """Assert that fanfold reads JSON Lines as `json.loads` does, line by line."""
+    recipe = TableRecipe(format="jsonl", encoding=encoding, clean=NO_CLEAN, rejects="100%", chunk=chunk)
+    result = run(table, text.encode(encoding), recipe, seed=seed)
+    expected, bad = [], 0
+    for line in text.split("\n"):
+        if not line.strip(" \t\r\n"):
+            continue
+        try:
+            found = json.loads(line, parse_float=str, parse_int=str, parse_constant=_refuse)
+            json.dumps(found, ensure_ascii=False).encode()
+        except ValueError:
+            bad += 1
+            continue
+        if isinstance(found, dict):
+            expected.append(found)
+        else:
+            bad += 1
+    lines = result.outputs["rows.jsonl"].decode().split("\n")[:-1]
+    assert [json.loads(line, parse_float=str, parse_int=str) for line in lines] == expected, (text, chunk)
+    assert result.outputs["rejects.jsonl"].count(b"\n") == bad, (text, chunk)
+    return result
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(name)
