@@ -49,9 +49,8 @@ def input_of(stores: Stores, execution: dict[str, Any]) -> Job:
 def test_the_same_event_any_number_of_times_is_one_execution(stores: Stores, machines: dict[str, str]) -> None:
     events = [event(stores, key, b"a,b\n1,2\n") for key in ("x.csv", "y.csv", "z.csv")] * 10
     random.Random(2).shuffle(events)
-    outcomes = [intake.receive(one, stores, machines).outcome for one in events]
-    assert sorted(set(outcomes)) == ["duplicate", "started"]
-    assert outcomes.count("started") == 3
+    # Step Functions answers an equal name and input with the execution that runs, and later with a refusal.
+    assert {intake.receive(one, stores, machines).outcome for one in events} <= {"started", "duplicate"}
     assert len(executions(stores, machines)) == 3
 
 
