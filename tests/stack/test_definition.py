@@ -12,6 +12,7 @@ import jsonata
 import pytest
 
 from fanfold import errors, steps
+from fanfold.kinds.table import planning
 from tests.stack import definition as asl
 from tests.stack import template
 
@@ -153,7 +154,8 @@ def test_every_role_of_a_plan_line_has_a_worker(machine: str) -> None:
     workers = re.sub(r"\$\{(\w+)\.Arn\}", r"\1", given)
     function = WORK["Arguments"]["FunctionName"]
     found = {
-        role: evaluate(function, {"input": {"line": {"role": role}}}, Workers=workers) for role in ("rows", steps.INDEX)
+        role: evaluate(function, {"input": {"line": {"role": role}}}, Workers=workers)
+        for role in (planning.ROLE, steps.INDEX)
     }
     assert found == {"rows": "TableRows", "index": "TableIndex"}
 

@@ -14,7 +14,7 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from fanfold import intake, kinds, steps, watch
+from fanfold import intake, steps, watch
 from fanfold.aws.objects import PART_MIN_BYTES
 from fanfold.aws.stores import Stores
 from fanfold.errors import SourceGone, TransientError
@@ -23,7 +23,6 @@ from fanfold.model import Copied, ObjectRef, Record
 from tests.fakes import made_stores, table_recipe
 from tests.stack import template
 from tests.stack.calls import ACCOUNT, MACHINE_ARN, Need, Watched, allowed
-from tests.steps import toy
 
 EXECUTION_ARN = f"arn:aws:states:{ACCOUNT}:execution:table:orders-a"
 MAP_RUN_ARN = f"arn:aws:states:{ACCOUNT}:mapRun:table/Chunk:1b2c"
@@ -33,9 +32,12 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RECIPES = b"""
 version: 1
 recipes:
-  orders: {table: {index: {partition: a}}}
-  large: {table: {}}
+  orders: {table: {chunk: 64KiB, index: {partition: id}}}
+  large: {table: {output: csv}}
 """
+
+SMALL = b"id,at\n" + b"".join(b"%d,2026-01-01\n" % number for number in range(20))
+LARGE = b"id,text\n" + b"".join(b"%d,%s\n" % (number, b"x" * 1000) for number in range(6000))
 
 # What no function calls: Lambda reads the stream in the function's name, and the right to list makes S3 answer 404.
 NEVER_CALLED = {
@@ -46,17 +48,18 @@ NEVER_CALLED = {
     "s3:ListBucket",
 }
 
+UNVERSIONED = ("s3:GetObject", "arn:aws:s3:::uploads/*")
+VERSIONED = ("s3:GetObjectVersion", "arn:aws:s3:::uploads/*")
+
 # What roles allow beyond the calls of these jobs, and why.
 BESIDES: dict[str, dict[Need, str]] = {
-    "Intake": {("s3:GetObject", "arn:aws:s3:::uploads/*"): "an operator may suspend the versioning of uploads"},
-    "TableSplit": {
-        ("s3:GetObject", "arn:aws:s3:::uploads/*"): "the toy kind plans by the size alone; a table is sampled",
-        ("s3:GetObjectVersion", "arn:aws:s3:::uploads/*"): "the same",
+    **{
+        function: {UNVERSIONED: "an operator may suspend the versioning of uploads"}
+        for function in ("Intake", "TableSplit", "TableRows")
     },
-    "TableRows": {("s3:GetObject", "arn:aws:s3:::uploads/*"): "an operator may suspend the versioning of uploads"},
     "TableMerge": {
-        ("s3:GetObject", "arn:aws:s3:::uploads/*"): "a table scans the span of a chunk that left no note",
-        ("s3:GetObjectVersion", "arn:aws:s3:::uploads/*"): "the same",
+        UNVERSIONED: "Merge scans the span of a chunk that failed before it noted where its rows lie",
+        VERSIONED: "the same",
     },
 }
 
@@ -65,7 +68,6 @@ BESIDES: dict[str, dict[Need, str]] = {
 def stores(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
-    monkeypatch.setattr(kinds, "get", lambda name: toy)
     with mock_aws():
         yield made_stores()
 
@@ -161,9 +163,9 @@ def watched(stores: Stores) -> Watched:
     """Return what each function called while jobs were taken in, repaired, indexed, published and failed."""
     found = Watched(stores)
     stores.work.put(intake.RECIPES_KEY, RECIPES)
-    told = take_in(stores, found, upload(stores, "large/a.csv", b"x" * (PART_MIN_BYTES + 1)))
+    told = take_in(stores, found, upload(stores, "large/a.csv", LARGE))
     assert run(stores, found, told)["status"] == "SUCCEEDED"
-    told = take_in(stores, found, upload(stores, "orders/a.csv", b"ab#de"))
+    told = take_in(stores, found, upload(stores, "orders/a.csv", SMALL))
     assert run(stores, found, told)["status"] == "SUCCEEDED"
     job = Job.from_json(told)
     fail_an_output(stores, found)
