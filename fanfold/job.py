@@ -132,6 +132,11 @@ class Keys:
     def failure(self, line: Line) -> str:
         return f"{self.prefix}failures/{line.id}.json"
 
+    @property
+    def refused(self) -> str:
+        """The outputs that a job wrote before it was refused, to say why."""
+        return f"{self.prefix}refused.json"
+
 
 def line_to_json(line: Line) -> dict[str, Any]:
     return {"id": line.id, "role": line.role, "span": dict(line.span), "layout": line.layout}

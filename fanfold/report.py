@@ -97,9 +97,13 @@ def job(stack: Stack, wanted: str) -> dict[str, Any]:
 
 
 def outputs(stack: Stack, item: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the outputs of a job as `{name, uri, bytes}`, `result.json` among them; none where it wrote none."""
+    """Return the outputs of a job as `{name, uri, bytes}`, `result.json` among them; none where it wrote none.
+
+    A job that was refused for its rejects has written those.
+    """
     if "result" not in item:
-        return []
+        refused = stack.stores.work.find(Keys(item["job"]).refused) if item["status"] == "FAILED" else None
+        return list(json.loads(refused)) if refused else []
     size, found = _result(stack, item)
     return [*found["outputs"], {"name": "result.json", "uri": item["result"], "bytes": size}]
 

@@ -289,6 +289,7 @@ def _publish(
         size = stores.outputs.assemble(key, output.pieces, stores.work, output.content_type)
         outputs.append({"name": output.name, "uri": f"s3://{stores.outputs.name}/{key}", "bytes": size})
     if folded.refused:
+        setting.work.put(setting.keys.refused, canonical(outputs).encode())
         stores.jobs.release(job)
         raise folded.refused
     status = "PARTIAL" if folded.missing else "SUCCEEDED"
