@@ -10,9 +10,11 @@ import csv
 import io
 import json
 import random
+import sys
 import time
 from collections import Counter
 
+from fanfold.kinds.table import bounds, certifying, csv_grammar
 from tests.kinds.oracle import CsvCase, Dialect, check_csv, check_jsonl
 
 DIALECTS = [
@@ -97,6 +99,14 @@ def jsonl_text(pick: random.Random) -> str:
     return '{"first": 1}\n' + pick.choice(["\n", "\r\n"]).join(lines) + pick.choice(["", "\n"])
 
 
+def thresholds(pick: random.Random) -> None:
+    """Choose at random what is tuned for speed alone, so that small cases go the ways of large ones."""
+    certifying.SCAN_LIMIT_BYTES = pick.choice([0, 50, 8 << 20])
+    csv_grammar.LEAP_BYTES = pick.choice([0, 4096])
+    bounds.GUESS_BYTES = pick.choice([8, 1 << 20])
+    bounds.LOOK_STEPS_BYTES = pick.choice([(4, 8), (2,), (4 << 10, 8 << 10)])
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--seed", type=int, default=1)
@@ -108,12 +118,13 @@ def main() -> None:
     while time.monotonic() - began < given.seconds:
         number += 1
         pick = random.Random(number)
+        thresholds(pick)
         if pick.random() < 0.8:
             case = csv_case(pick)
             try:
                 result = check_csv(case)
             except BaseException:
-                print(f"case {number}: {case}")
+                sys.stderr.write(f"case {number}: {case}\n")
                 raise
             count["csv"] += 1
             count["unclosed"] += result is None
@@ -126,10 +137,10 @@ def main() -> None:
             try:
                 check_jsonl(text, chunk, encoding)
             except BaseException:
-                print(f"case {number}: {json.dumps(text)} chunk {chunk} {encoding}")
+                sys.stderr.write(f"case {number}: {json.dumps(text)} chunk {chunk} {encoding}\n")
                 raise
             count["jsonl"] += 1
-    print(f"seed {given.seed}: {dict(count)}")
+    sys.stdout.write(f"seed {given.seed}: {dict(count)}\n")
 
 
 if __name__ == "__main__":
