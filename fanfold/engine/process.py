@@ -19,8 +19,11 @@ from fanfold.errors import EngineError
 START_S = 60.0
 STOP_S = 60.0
 
-# What a person's shell may say about AWS or a proxy is not for the engine and its functions.
 FOREIGN = ("AWS_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy", "LAMBDA_")
+"""What a person's shell may say about AWS or a proxy is not for the engine and its functions."""
+
+SLOW = ("PYTHONDONTWRITEBYTECODE",)
+"""Without compiled modules each start of the engine takes two seconds more, and each cold function half a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def start(home: Home, arguments: list[str] | None = None) -> Running:
     await_end(home)
     home.wipe()
     ours, theirs = socket.socketpair()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN + SLOW)}
     with theirs, home.log.open("ab") as log:
         log.seek(0, os.SEEK_END)
         if log.tell() > 10_000_000:

@@ -184,7 +184,6 @@ def _settle(home: Home, port: int) -> None:
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
         AWS_EC2_METADATA_DISABLED="true",
-        PYTHONDONTWRITEBYTECODE="1",
     )
 
 

@@ -1,4 +1,8 @@
-"""What MiniStack does that AWS does not, mended: one patch a fault."""
+"""What MiniStack does that AWS does not, mended: one patch a fault.
+
+MiniStack is Copyright (c) 2026 MiniStack Contributors, SPDX-License-Identifier: MIT. The fragments of it that the
+patches name, so as to replace them, stay under its notice.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,10 @@ on_change: Callable[[], None] = _nothing
 
 def every(store: Store) -> list[Patch]:
     """Return all patches, in the order in which they are applied."""
-    return []
+    from fanfold.engine.patches import executions, functions, map_runs, tasks
+
+    # Fragments are replaced before whole functions are wrapped.
+    return [*functions.PATCHES, *tasks.PATCHES, *executions.PATCHES, *map_runs.PATCHES]
 
 
 def digest() -> str:
