@@ -24,10 +24,18 @@ on_change: Callable[[], None] = _nothing
 
 def every(store: Store) -> list[Patch]:
     """Return all patches, in the order in which they are applied."""
-    from fanfold.engine.patches import executions, functions, map_runs, tasks
+    from fanfold.engine.patches import executions, functions, map_runs, objects, status_events, streams, tasks
 
     # Fragments are replaced before whole functions are wrapped.
-    return [*functions.PATCHES, *tasks.PATCHES, *executions.PATCHES, *map_runs.PATCHES]
+    return [
+        *functions.PATCHES,
+        *tasks.PATCHES,
+        *executions.PATCHES,
+        *map_runs.PATCHES,
+        *status_events.PATCHES,
+        *objects.patches(store),
+        *streams.PATCHES,
+    ]
 
 
 def digest() -> str:

@@ -27,6 +27,7 @@ RUN = Original(MODULE, "_run_distributed_map", "2b77d3ec0e04f8f1")
 READ = Original(MODULE, "_read_map_items", "b846851544b897fa")
 LIST = Original(MODULE, "_list_executions", "741208b3007744b3")
 DESCRIBE = Original(MODULE, "_map_run_view", "b1ea8fa2df55a9e3")
+PARSE = Original(MODULE, "_parse_reader_items", "80954bad8e260c9b")
 
 MapRun = dict[str, Any]
 
@@ -364,6 +365,8 @@ def _list(item: dict[str, Any], execution: Execution) -> None:
 def _apply() -> None:
     RUN.replace(run)
     DESCRIBE.replace(view)
+    # JSON may hold U+2028 as it is: it ends no line of JSON Lines.
+    PARSE.amend(("text.splitlines()", 'text.split("\\n")'))
     LIST.amend(
         (
             "        all_execs.append(item)\n",
@@ -378,7 +381,7 @@ PATCHES = [
         "map-runs",
         "A Distributed Map does not evaluate JSONata, writes no results, keeps no history of its Map Run or its "
         "children, runs on after it was stopped or has failed, and cannot be redriven.",
-        (RUN, READ, LIST, DESCRIBE),
+        (RUN, READ, PARSE, LIST, DESCRIBE),
         _apply,
     ),
 ]
