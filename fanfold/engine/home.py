@@ -73,16 +73,32 @@ class Home:
         except BlockingIOError:
             os.close(file)
             return None
+        os.truncate(file, 0)
+        os.write(file, str(os.getpid()).encode())
         return file
+
+    def owns(self, claim: int) -> bool:
+        """Tell whether a lock that was taken is still the one in the folder: it is not when the folder was removed."""
+        try:
+            return os.path.samestat(os.fstat(claim), os.stat(self.path / "engine.lock"))
+        except FileNotFoundError:
+            return False
+
+    def holder(self) -> int | None:
+        """Return the process that holds the engine's lock, also when it has not written its record."""
+        if not self.is_claimed():
+            return None
+        return int((self.path / "engine.lock").read_text() or 0) or None
 
     def is_claimed(self) -> bool:
         """Tell whether an engine lives here, also one that starts or stops just now."""
         if not (self.path / "engine.lock").exists():
             return False
-        file = self.claim()
-        if file is None:
-            return True
-        os.close(file)
+        with (self.path / "engine.lock").open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
         return False
 
     def read(self) -> dict[str, Any] | None:

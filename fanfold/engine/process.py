@@ -104,20 +104,23 @@ def leave(home: Home, running: Running) -> None:
 
 def stop(home: Home) -> bool:
     """Stop the engine at `home`, its state saved; True if one ran. One that does not listen any more is killed."""
-    if not home.is_claimed():
+    pid = home.holder()
+    if pid is None:
         home.wipe()
         return False
-    record = home.read()
     running = join(home)
     if running is not None:
         running.lease.say("stop")
         running.lease.close()
-    if not _ended(home, STOP_S) and record is not None:
+    else:
+        # It starts, or it hangs; a clean end is still tried first.
+        os.kill(pid, signal.SIGTERM)
+    if not _ended(home, STOP_S):
         # It leads a session of its own, so this takes its workers too.
-        os.killpg(record["pid"], signal.SIGKILL)
+        os.killpg(pid, signal.SIGKILL)
         await_end(home)
-    if record is not None:
-        _reap(record["pid"])
+        home.wipe()
+    _reap(pid)
     return True
 
 

@@ -49,18 +49,19 @@ def main() -> None:
         _tell(connection, {"error": f"another engine lives in {home.path}"})
         sys.exit(1)
     try:
-        asyncio.run(_serve(home, connection, frozenset(arguments.without)))
+        asyncio.run(_serve(home, claim, connection, frozenset(arguments.without)))
     except EngineError as error:
         _tell(connection, {"error": str(error)})
         home.wipe()
         os._exit(1)
-    home.wipe()
+    if home.owns(claim):
+        home.wipe()
     logging.shutdown()
     # Threads of MiniStack's that wait for something are not waited for: the state is saved, the workers are gone.
     os._exit(0)
 
 
-async def _serve(home: Home, connection: socket.socket, without: frozenset[str]) -> None:
+async def _serve(home: Home, claim: int, connection: socket.socket, without: frozenset[str]) -> None:
     listener = _listener(home)
     port = listener.getsockname()[1]
     _settle(home, port)
@@ -129,10 +130,20 @@ async def _serve(home: Home, connection: socket.socket, without: frozenset[str])
     _tell(connection, {"record": record, **leases.known, "stopping": False})
     leases.adopt(connection)
     keeper.start()
+    watch = asyncio.create_task(_watch(home, claim, over))
     await server
+    watch.cancel()
     leases.stopping = True
     workers.end()
-    save()
+    if home.owns(claim):
+        save()
+
+
+async def _watch(home: Home, claim: int, over: asyncio.Event) -> None:
+    """End the engine when its home is removed: nobody could find it any more."""
+    while home.owns(claim):
+        await asyncio.sleep(1)
+    over.set()
 
 
 def _restore(app: Any, states: dict[str, Any], store: Store) -> None:
