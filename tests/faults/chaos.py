@@ -1,4 +1,4 @@
-"""Wraps the real handlers, counts their calls, and makes them fail as objects in the work bucket tell it to.
+"""Wraps the real handlers, counts calls and the parts made, and fails as objects in the work bucket tell it to.
 
 Goes into the functions' package beside `handlers/`: nothing of it is in the product.
 
@@ -17,10 +17,11 @@ from typing import Any
 from fanfold import errors
 from fanfold.aws.objects import Bucket
 from fanfold.aws.stores import Stores
+from fanfold.steps import PartDesk
 
 stores = Stores.from_environment()
 plain_put = Bucket.put
-plain_assemble = Bucket.assemble
+plain_finish = PartDesk.finish
 CHAOS = "jobs/chaos/"
 """Below `jobs/`, where every function's role may read and write."""
 
@@ -36,6 +37,10 @@ def _take(step: str, line: str) -> dict[str, Any] | None:
     return fault
 
 
+def _count(what: str, job: str, call: str) -> None:
+    plain_put(stores.work, f"{CHAOS}{what}/{job}/{call}/{uuid.uuid4().hex}", b"")
+
+
 def _strike(fault: dict[str, Any]) -> None:
     if fault["do"] == "kill":
         os._exit(1)
@@ -44,7 +49,7 @@ def _strike(fault: dict[str, Any]) -> None:
 
 def _run(step: str, event: dict[str, Any], context: Any) -> Any:
     line = event["line"]["id"] if "line" in event else str(event.get("round", 0))
-    plain_put(stores.work, f"{CHAOS}calls/{event['job']}/{step}/{line}/{uuid.uuid4().hex}", b"")
+    _count("calls", event["job"], f"{step}/{line}")
     fault = _take(step, f"{event['job']}/{line}") or _take(step, f"any/{line}")
     written = 0
 
@@ -58,13 +63,19 @@ def _run(step: str, event: dict[str, Any], context: Any) -> Any:
             _strike(fault)
         return answer
 
+    def finish(*arguments: Any) -> None:
+        plain_finish(*arguments)
+        _count("made", event["job"], f"{step}/{line}")
+
     if fault and fault["write"] == 0:
         _strike(fault)
     Bucket.put = lambda *arguments, **named: write(plain_put, *arguments, **named)  # type: ignore[method-assign]
+    PartDesk.finish = finish  # type: ignore[method-assign]
     try:
         return importlib.import_module(f"handlers.{step}").handler(event, context)
     finally:
         Bucket.put = plain_put  # type: ignore[method-assign]
+        PartDesk.finish = plain_finish  # type: ignore[method-assign]
 
 
 def split(event: dict[str, Any], context: Any) -> Any:

@@ -51,10 +51,17 @@ class Lab:
             client.delete_object(Bucket=self.stack.stores.work.name, Key=found["Key"])
 
     def calls(self, job: str) -> Counter[str]:
-        """Return how often each step ran on each line: `work/0-00003`."""
+        """Return how often each step was invoked for each line: `work/0-00003`."""
+        return self._counted("calls", job)
+
+    def made(self, job: str) -> Counter[str]:
+        """Return how often the part of each line was made, and not found done: `work/0-00003`."""
+        return self._counted("made", job)
+
+    def _counted(self, what: str, job: str) -> Counter[str]:
         client = self.stack.account.client("s3")
         pages = client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.stack.stores.work.name, Prefix=f"{CHAOS}calls/{job}/"
+            Bucket=self.stack.stores.work.name, Prefix=f"{CHAOS}{what}/{job}/"
         )
         keys = [found["Key"].split("/") for page in pages for found in page.get("Contents", [])]
         return Counter("/".join(key[4:6]) for key in keys)
