@@ -25,10 +25,10 @@ REGION = "us-east-1"
 ADMINISTRATOR = "test"
 """The access key, and the secret, of the caller who may do everything."""
 
-SERVICES = frozenset(
-    "acm cloudformation cloudwatch cloudwatch_logs dynamodb eventbridge iam kms lambda s3 scheduler secretsmanager sns "
-    "sqs ssm stepfunctions sts".split()
-)
+SERVICES = {
+    *("cloudformation", "cloudwatch", "cloudwatch_logs", "dynamodb", "eventbridge", "iam", "kms", "lambda", "s3"),
+    *("scheduler", "secretsmanager", "sns", "sqs", "ssm", "stepfunctions", "sts"),
+}
 """The services whose state is kept. Loading one more costs each start its import."""
 
 logger = logging.getLogger("fanfold.engine")
@@ -73,9 +73,14 @@ async def _serve(home: Home, claim: int, connection: socket.socket, without: fro
 
     from fanfold.engine import mend, patches, workers
 
+    # Was for MiniStack. The functions inherit the environment, and Powertools would take it as theirs.
+    del os.environ["LOG_LEVEL"]
     loop = asyncio.get_running_loop()
     over = asyncio.Event()
-    stop = lambda: loop.call_soon_threadsafe(over.set)  # noqa: E731
+
+    def stop() -> None:
+        loop.call_soon_threadsafe(over.set)
+
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, over.set)
 
@@ -88,9 +93,11 @@ async def _serve(home: Home, claim: int, connection: socket.socket, without: fro
     identity = {"ministack": release, "patches": patches.digest()}
     snapshots = Snapshots(home.state, store, identity, endpoint, leases.known)
     states = snapshots.load()
-    save = lambda: snapshots.save(  # noqa: E731
-        {name: state for name, state in app._build_persistence_save_dict().items() if name in SERVICES}
-    )
+
+    def save() -> None:
+        states = app._build_persistence_save_dict()
+        snapshots.save({name: state for name, state in states.items() if name in SERVICES})
+
     keeper = Keeper(save)
     patches.on_change = keeper.remember
     app._load_persisted_state = lambda: _restore(app, states, store)
@@ -124,6 +131,7 @@ async def _serve(home: Home, claim: int, connection: socket.socket, without: fro
         "port": port,
         "lease_port": leases.listen(),
         "secret": leases.secret,
+        "keys": [ADMINISTRATOR, ADMINISTRATOR],
     }
     home.write(record)
     (home.path / "port").write_text(str(port))
