@@ -64,7 +64,7 @@ class Body:
         return self
 
     def __getitem__(self, wanted: slice) -> Body | bytes:
-        """Return the bytes of a short slice, and a body of a long one. Steps other than 1 are not for bytes of objects."""
+        """Return the bytes of a short slice, and a body of a long one; raise ValueError for another step than 1."""
         start, stop, step = wanted.indices(len(self))
         if step != 1:
             raise ValueError(f"step {step}: a body is sliced with step 1")

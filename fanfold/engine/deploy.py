@@ -1,7 +1,7 @@
 """Deploy the project's template to an engine: what `sam deploy` does, without building anything.
 
-`package` does what `aws cloudformation package` does, on a copy: code and definitions go to S3, and the template says
-where they are. Of the code only the handlers go: the workers are processes of this very environment, which has the rest.
+`package` does what `aws cloudformation package` does, on a copy: code and definitions go to S3, and the template
+says where they are. Of the code only the handlers go: the workers are processes of this environment, with the rest.
 """
 
 from __future__ import annotations
@@ -36,8 +36,10 @@ def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]
         value = loader.construct_scalar(node)
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
-    else:
+    elif isinstance(node, yaml.MappingNode):
         value = loader.construct_mapping(node, deep=True)
+    else:
+        raise EngineError(f"a template has no {type(node).__name__} with a tag")
     if suffix in ("Ref", "Condition"):
         return {suffix: value}
     if suffix == "GetAtt" and isinstance(value, str):
@@ -45,7 +47,7 @@ def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]
     return {f"Fn::{suffix}": value}
 
 
-_Loader.add_multi_constructor("!", _short_form)  # type: ignore[no-untyped-call]
+_Loader.add_multi_constructor("!", _short_form)
 
 
 def stack_folder() -> Path:
@@ -137,19 +139,34 @@ def deploy(folder: Path, stack: str, s3: Any, cloudformation: Any) -> None:
     template = package(folder, s3)
     arguments = {"StackName": stack, "TemplateBody": template, "Capabilities": CAPABILITIES}
     try:
-        cloudformation.describe_stacks(StackName=stack)
-    except ClientError:
-        cloudformation.create_stack(**arguments)
-    else:
-        try:
+        if _exists(stack, cloudformation):
             cloudformation.update_stack(**arguments)
-        except ClientError as error:
-            if "No updates are to be performed" not in str(error):
-                raise
+        else:
+            cloudformation.create_stack(**arguments)
+    except ClientError as error:
+        if "No updates are to be performed" not in str(error):
+            reason = error.response["Error"]["Message"]
+            raise EngineError(f"{folder / 'template.yaml'} was refused: {reason}") from error
+    _await(stack, cloudformation)
+
+
+def _exists(stack: str, cloudformation: Any) -> bool:
+    try:
+        found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    except ClientError:
+        return False
+    if found["StackStatus"] in ("ROLLBACK_COMPLETE", "CREATE_FAILED"):
+        # What never came up cannot be updated.
+        cloudformation.delete_stack(StackName=stack)
+        return False
+    return True
+
+
+def _await(stack: str, cloudformation: Any) -> None:
     deadline = time.monotonic() + DEPLOY_S
-    while time.monotonic() < deadline:
+    while True:
         status = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
-        if not status.endswith("IN_PROGRESS"):
+        if not status.endswith("IN_PROGRESS") or time.monotonic() > deadline:
             break
         time.sleep(0.05)
     if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):

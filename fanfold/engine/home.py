@@ -15,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The places below one folder. Whoever holds `engine.lock` is the engine of the folder; a dead one holds nothing."""
+    """The places below one folder. Whoever holds `engine.lock` is its engine; a dead one holds nothing."""
 
     path: Path
 
@@ -80,7 +80,7 @@ class Home:
     def owns(self, claim: int) -> bool:
         """Tell whether a lock that was taken is still the one in the folder: it is not when the folder was removed."""
         try:
-            return os.path.samestat(os.fstat(claim), os.stat(self.path / "engine.lock"))
+            return os.path.samestat(os.fstat(claim), (self.path / "engine.lock").stat())
         except FileNotFoundError:
             return False
 

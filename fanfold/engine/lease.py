@@ -84,9 +84,7 @@ class Leases:
     def _serve(self, connection: socket.socket, *, trusted: bool) -> None:
         if trusted:
             self.held += 1
-        threading.Thread(
-            target=self._talk, args=(connection, trusted), name="fanfold-lease", daemon=True
-        ).start()
+        threading.Thread(target=self._talk, args=(connection, trusted), name="fanfold-lease", daemon=True).start()
 
     def _talk(self, connection: socket.socket, holds: bool) -> None:
         trusted = holds

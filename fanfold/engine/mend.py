@@ -65,16 +65,17 @@ class Original:
         setattr(self.owner(), self.attribute, new)
         return old
 
-    def amend(self, *changes: tuple[str, str], **names: Any) -> None:
-        """Replace fragments of its text, each of which occurs once; `names` are what the new fragments may use.
+    def amend(self, *changes: tuple[str, str], times: int = 1, **names: Any) -> None:
+        """Replace fragments of its text, each of which occurs `times`; `names` are what the new fragments may use.
 
-        Raises EngineError when a fragment does not occur exactly once.
+        Raises EngineError when a fragment occurs more or less often.
         """
         key = (self.module, self.name)
         text = _amended.get(key) or textwrap.dedent(self.text())
         for old, new in changes:
-            if text.count(old) != 1:
-                raise EngineError(f"{self.module}.{self.name} has {text.count(old)} times, not once: {old.strip()!r}")
+            if text.count(old) != times:
+                found = text.count(old)
+                raise EngineError(f"{self.module}.{self.name} has {found} times, not {times}: {old.strip()!r}")
             text = text.replace(old, new)
         _amended[key] = text
         if isinstance(self.value(), str):

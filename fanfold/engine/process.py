@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from fanfold.engine.home import Home
@@ -147,15 +146,12 @@ def _reap(pid: int) -> None:
         return
 
 
-
-
 def clients(record: dict[str, Any], *services: str) -> list[Any]:
     """Return boto3 clients of an engine's administrator, whatever this process's environment says of AWS."""
     import boto3
     from botocore.config import Config
 
-    session = boto3.Session(
-        aws_access_key_id="test", aws_secret_access_key="test", region_name=record["region"], profile_name=None
-    )
+    key, secret = record["keys"]
+    session: Any = boto3.Session(key, secret, region_name=record["region"])
     config = Config(proxies={}, retries={"mode": "standard", "total_max_attempts": 5})
     return [session.client(service, endpoint_url=record["endpoint"], config=config) for service in services]

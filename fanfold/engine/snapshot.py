@@ -92,6 +92,11 @@ class Snapshots:
             return self.store.encode(value)
         if isinstance(value, set):
             return {"__set__": sorted(value)}
+        if hasattr(value, "_data"):
+            # A copy in one step: others write to it meanwhile.
+            steady = type(value)()
+            steady._data = dict(value._data)
+            value = steady
         return _json_default(value)
 
     def _decode(self, value: dict[str, Any]) -> Any:
@@ -120,7 +125,7 @@ def _words(identity: dict[str, str]) -> str:
 
 
 class Keeper(threading.Thread):
-    """Saves a snapshot some time after something worth keeping happened, and never spends more than a tenth of the time."""
+    """Saves a snapshot some time after something worth keeping happened; never spends more than a tenth of the time."""
 
     def __init__(self, save: Callable[[], None], pause_s: float = 5.0) -> None:
         super().__init__(name="fanfold-keeper", daemon=True)
@@ -140,6 +145,7 @@ class Keeper(threading.Thread):
             began = time.monotonic()
             try:
                 self._save()
-            except OSError as error:
-                logger.error("the state could not be saved: %s", error)
+            except (OSError, RuntimeError) as error:
+                logger.error("the state could not be saved, and will be later: %s", error)
+                self._due.set()
             pause_s = max(self._pause_s, 10 * (time.monotonic() - began))

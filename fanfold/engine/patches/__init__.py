@@ -24,10 +24,20 @@ on_change: Callable[[], None] = _nothing
 
 def every(store: Store) -> list[Patch]:
     """Return all patches, in the order in which they are applied."""
-    from fanfold.engine.patches import executions, functions, map_runs, objects, status_events, streams, tasks
+    from fanfold.engine.patches import (
+        executions,
+        functions,
+        map_runs,
+        objects,
+        states,
+        status_events,
+        streams,
+        tasks,
+    )
 
     # Fragments are replaced before whole functions are wrapped.
     return [
+        *states.PATCHES,
         *functions.PATCHES,
         *tasks.PATCHES,
         *executions.PATCHES,

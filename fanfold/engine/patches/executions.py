@@ -144,7 +144,7 @@ def run(arn: str) -> None:
         return
     except sf._ExecutionError as error:
         fail(execution, error.error, error.cause)
-    except Exception as error:  # noqa: BLE001 - whatever the interpreter stumbles over is the execution's failure
+    except Exception as error:  # whatever the interpreter stumbles over is the execution's failure
         logger.exception("execution %s", arn)
         fail(execution, "States.Runtime", str(error))
     else:
@@ -199,8 +199,6 @@ def fail(execution: Execution, error: str, cause: str) -> None:
     """End an execution as failed, unless it has ended otherwise."""
     if settle(execution, "FAILED", error=error, cause=cause):
         sf._emit_execution_status_event(execution)
-
-
 
 
 def _abort_children(execution: Execution) -> None:

@@ -76,7 +76,7 @@ def _error_names() -> None:
         (
             '"status": "error", "error": str(e)}) +',
             '"status": "error", "error": str(e), "etype": "Runtime.ImportModuleError" '
-            'if isinstance(e, ImportError) else type(e).__name__}) +',
+            "if isinstance(e, ImportError) else type(e).__name__}) +",
         ),
     )
     INVOKE.amend(
@@ -105,7 +105,10 @@ def _error_names() -> None:
 def _living_workers() -> None:
     # What a handler raises ends the invocation; the process lives on, as Lambda's execution environment does.
     INVOKE.amend(
-        ("""if response.get("status") == "error":""", """if response.get("status") == "error" and "etype" not in response:"""),
+        (
+            'if response.get("status") == "error":',
+            'if response.get("status") == "error" and "etype" not in response:',
+        ),
     )
 
 
@@ -176,7 +179,10 @@ def _worker_cap() -> None:
             "    worker, reason = acquire_worker(",
             "    turn = _turns.take(func_name, _invoke_depth.get() or 0)\n    worker, reason = acquire_worker(",
         ),
-        ("    finally:\n        release_worker(worker)", "    finally:\n        release_worker(worker)\n        turn.release()"),
+        (
+            "    finally:\n        release_worker(worker)",
+            "    finally:\n        release_worker(worker)\n        turn.release()",
+        ),
         _turns=turns,
     )
 
@@ -194,7 +200,8 @@ _threading.Thread(target=_leave_with, args=(_os.getppid(),), daemon=True).start(
 
 
 def _orphans() -> None:
-    SCRIPT.amend(("import sys, json, importlib, traceback, os, time\n", "import sys, json, importlib, traceback, os, time\n" + WATCH))
+    imports = "import sys, json, importlib, traceback, os, time\n"
+    SCRIPT.amend((imports, imports + WATCH))
 
 
 PATCHES = [

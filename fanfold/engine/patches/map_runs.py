@@ -30,9 +30,10 @@ DESCRIBE = Original(MODULE, "_map_run_view", "b1ea8fa2df55a9e3")
 PARSE = Original(MODULE, "_parse_reader_items", "80954bad8e260c9b")
 
 MapRun = dict[str, Any]
+State = dict[str, Any]
 
 THREADS = 4 * WORKERS
-"""Children that run at a time, whatever MaxConcurrency allows: more would only wait for a worker, their time running."""
+"""Children that run at a time, whatever MaxConcurrency allows: more would only wait for a worker as their time runs."""
 
 COUNTED = {
     "SUCCEEDED": "succeeded",
@@ -52,7 +53,7 @@ _changed: dict[str, threading.Condition] = {}
 
 
 def run(
-    state: dict[str, Any], raw: Any, effective: Any, processor: dict[str, Any], execution: Execution, ctx: dict[str, Any]
+    state: State, raw: Any, effective: Any, processor: dict[str, Any], execution: Execution, ctx: dict[str, Any]
 ) -> tuple[Any, str | None]:
     """Run the Map state: start a Map Run, or go on with the one that a redrive finds unfinished."""
     settings = Settings(state, raw, effective, ctx)
@@ -60,7 +61,11 @@ def run(
     if resumed is not None:
         found = resumed
         found.update(
-            status="RUNNING", stopDate=None, redriveDate=now_iso(), redriveCount=found["redriveCount"] + 1, **settings.limits
+            status="RUNNING",
+            stopDate=None,
+            redriveDate=now_iso(),
+            redriveCount=found["redriveCount"] + 1,
+            **settings.limits,
         )
     else:
         found = _new(execution, state, settings)
@@ -308,7 +313,7 @@ def _run_child(found: MapRun, index: int, processor: dict[str, Any], ctx: dict[s
         return child
     except sf._ExecutionError as error:
         executions.settle(child, "FAILED", error=error.error, cause=error.cause)
-    except Exception as error:  # noqa: BLE001 - whatever the interpreter stumbles over is the child's failure
+    except Exception as error:  # whatever the interpreter stumbles over is the child's failure
         logger.exception("execution %s", child["executionArn"])
         executions.settle(child, "FAILED", error="States.Runtime", cause=str(error))
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from ministack import app
@@ -86,7 +85,7 @@ def _bytes(body: Any) -> Any:
 def _survive() -> None:
     state = STATE.value()
     restore = RESTORE.value()
-    STATE.replace(lambda: {**state(), **{f"fanfold_{name}": copy.deepcopy(kept) for name, kept in KEPT.items()}})
+    STATE.replace(lambda: {**state(), **{f"fanfold_{name}": kept for name, kept in KEPT.items()}})
 
     def restored(data: Any) -> None:
         restore(data)
@@ -117,7 +116,10 @@ def ranged(headers: dict[str, str], answer: dict[str, Any], body: Any, bucket: s
 
 def _ranges() -> None:
     GET.amend(
-        ("                return 200, resp_headers, body\n", "                return _ranged(headers, resp_headers, body, bucket_name, key)\n"),
+        (
+            "                return 200, resp_headers, body\n",
+            "                return _ranged(headers, resp_headers, body, bucket_name, key)\n",
+        ),
         _ranged=ranged,
     )
 
@@ -140,7 +142,12 @@ def patches(store: Store) -> list[Patch]:
             (PUT, PART, PART_COPY, COMPLETE, SEND, CODE, CHECKSUM, TEXT),
             lambda: _on_disk(store),
         ),
-        Patch("objects-kept", "Objects, their versions and unfinished uploads are lost when the engine ends.", (STATE, RESTORE), _survive),
+        Patch(
+            "objects-kept",
+            "Objects, their versions and unfinished uploads are lost when the engine ends.",
+            (STATE, RESTORE),
+            _survive,
+        ),
         Patch("version-ranges", "A GET of a range of a version answers all of it.", (GET,), _ranges),
         Patch("event-versions", "The Object Created event of a versioned bucket names no version.", (FIRE,), _events),
     ]

@@ -23,7 +23,8 @@ def write(
     """
     transformation = config.get("Transformation", "NONE")
     if transformation != "NONE":
-        raise sf._ExecutionError("States.Runtime", f"this engine's ResultWriter knows no Transformation {transformation!r}")
+        cause = f"this engine's ResultWriter knows no Transformation {transformation!r}, only NONE"
+        raise sf._ExecutionError("States.Runtime", cause)
     lines = config.get("OutputType", "JSON") == "JSONL"
     prefix = target.get("Prefix", "").rstrip("/")
     folder = f"{prefix}/{found['mapRunArn'].rpartition(':')[2]}" if prefix else found["mapRunArn"].rpartition(":")[2]

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,7 +46,9 @@ class Judge:
         limit = self.shards.setdefault(mapping["UUID"], Shard()).limit
         return int(limit or mapping.get("BatchSize", 100))
 
-    def advance(self, mapping: Record, function: Record, given: list[Record], raw: list[Record], arn: str, result: Record) -> int:
+    def advance(
+        self, mapping: Record, function: Record, given: list[Record], raw: list[Record], arn: str, result: Record
+    ) -> int:
         """Return by how many of the `raw` records to advance, when the function was `given` those that match."""
         shard = self.shards.setdefault(mapping["UUID"], Shard())
         failed = _failed_at(mapping, given, result)
@@ -120,7 +121,7 @@ def _state(state: Record) -> Record:
             if (owner, place) == (account, region) and f":table/{table}/stream/" in mapping.get("EventSourceArn", "")
         ]
         drop = max(0, min(seen, default=start) - start)
-        records.set_scoped(account, region, table, copy.deepcopy(found[drop:]))
+        records.set_scoped(account, region, table, found[drop:])
         trimmed.set_scoped(account, region, table, start + drop)
     number = dynamodb._stream_seq_counter
     return state | {"fanfold_streams": {"records": records, "trimmed": trimmed, "number": number}}

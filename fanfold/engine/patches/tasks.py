@@ -61,7 +61,8 @@ def add_event(execution: dict[str, Any], event_type: str, details: dict[str, Any
     events = execution["events"]
     number = len(events) + 1
     # The first two events have no event before them.
-    event = {"timestamp": now_iso(), "type": event_type, "id": number, "previousEventId": number - 1 if number > 2 else 0}
+    previous = number - 1 if number > 2 else 0
+    event = {"timestamp": now_iso(), "type": event_type, "id": number, "previousEventId": previous}
     event.update(details or {})
     events.append(event)
     return event
