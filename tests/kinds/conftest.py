@@ -8,5 +8,5 @@ from hypothesis import HealthCheck, settings
 
 _checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("quick", max_examples=100, deadline=None, suppress_health_check=_checks)
-settings.register_profile("deep", max_examples=5000, deadline=None, suppress_health_check=_checks)
+settings.register_profile("deep", max_examples=2000, deadline=None, suppress_health_check=_checks)
 settings.load_profile(os.environ.get("FANFOLD_HYPOTHESIS", "quick"))

@@ -143,11 +143,11 @@ def _unique_names(names: list[str]) -> list[str]:
     given = set(names)
     unique: list[str] = []
     used: set[str] = set()
-    for number, name in enumerate(names, start=1):
-        name = name or f"c{number}"
-        found, count = name, 1
+    for number, original in enumerate(names, start=1):
+        name = found = original or f"c{number}"
+        count = 1
         # A name that the header itself gives to another column is not taken away from it.
-        while found in used or (count > 1 and found in given):
+        while found in used or (found != original and found in given):
             count += 1
             found = f"{name}_{count}"
         used.add(found)
@@ -238,7 +238,7 @@ def _sampled_names(source: Source, recipe: TableRecipe, pinned: Layout) -> Mappi
 def _lines(size_bytes: int, recipe: TableRecipe, pinned: Layout) -> list[Line]:
     grid = pinned.cell_bytes if recipe.output == "parquet" else None
     if (count := _count(size_bytes, recipe.chunk, grid)) > CHUNKS_LIMIT:
-        least = -(-size_bytes // CHUNKS_LIMIT // 1024) + 1
+        least = -(-size_bytes // (CHUNKS_LIMIT * 1024))
         while _count(size_bytes, least * 1024, grid) > CHUNKS_LIMIT:
             least *= 2
         raise TooManyChunks(
