@@ -31,6 +31,9 @@ SERVICES = {
 }
 """The services whose state is kept. Loading one more costs each start its import."""
 
+STATE_FORMAT = "1"
+"""Changes with what the patches put into a state: another one is refused, not misread."""
+
 logger = logging.getLogger("fanfold.engine")
 
 
@@ -90,7 +93,7 @@ async def _serve(home: Home, claim: int, connection: socket.socket, without: fro
     mend.mend(chosen, release)
     leases = Leases(secrets.token_hex(16), on_empty=stop, on_deployed=lambda: keeper.remember())
     endpoint = f"http://127.0.0.1:{port}"
-    identity = {"ministack": release, "patches": patches.digest()}
+    identity = {"ministack": release, "state format": STATE_FORMAT}
     snapshots = Snapshots(home.state, store, identity, endpoint, leases.known)
     states = snapshots.load()
 

@@ -6,9 +6,7 @@ patches name, so as to replace them, stay under its notice.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
 
 from fanfold.engine.bodies import Store
 from fanfold.engine.mend import Patch
@@ -46,11 +44,3 @@ def every(store: Store) -> list[Patch]:
         *objects.patches(store),
         *streams.PATCHES,
     ]
-
-
-def digest() -> str:
-    """Return the hash of the patches: a state is read by those that wrote it."""
-    made = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        made.update(path.read_bytes())
-    return made.hexdigest()[:16]
