@@ -115,7 +115,7 @@ def _result(stack: Stack, item: dict[str, Any]) -> tuple[int, dict[str, Any]]:
 
 
 def logs(stack: Stack, job_id: str) -> list[dict[str, Any]]:
-    """Return what a job's functions logged, in order: `{id, time, function, message}`.
+    """Return what a job's functions logged, in order: `{time, function, message}`.
 
     message: the object that the function logged, or its text where that is no JSON.
     """
@@ -136,7 +136,7 @@ def _entry(function: str, event: dict[str, Any]) -> dict[str, Any]:
     except ValueError:
         message = event["message"].rstrip()
     at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC).isoformat(timespec="milliseconds")
-    return {"id": event["eventId"], "time": at, "function": function, "message": message}
+    return {"time": at, "function": function, "message": message}
 
 
 def states(stack: Stack, execution: str) -> list[dict[str, Any]]:

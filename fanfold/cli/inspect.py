@@ -102,8 +102,8 @@ def _followed(stack: Stack, job: str) -> Iterator[dict[str, Any]]:
     while True:
         ended = stack.stores.jobs.get(job)["status"] not in ("PENDING", "RUNNING")
         for entry in report.logs(stack, job):
-            if entry["id"] not in seen:
-                seen.add(entry["id"])
+            if (text := jsonlib.dumps(entry)) not in seen:
+                seen.add(text)
                 yield entry
         if ended:
             return
