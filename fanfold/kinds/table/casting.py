@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fanfold.kinds.table.layout import Column
-from fanfold.kinds.table.values import Misfit, Value, parser
+from fanfold.kinds.table.values import Misfit, Value, column_parser, parser
 from fanfold.recipes import TableRecipe
 
 
@@ -21,6 +21,8 @@ def cast(column: Column, texts: Sequence[str | None]) -> tuple[list[Value], dict
     parse = parser(column.type)
     if parse is str:
         return list(texts), {}
+    if (whole := column_parser(column.type)(texts)) is not None:
+        return whole, {}
     values: list[Value] = []
     misfits: dict[int, str] = {}
     for index, text in enumerate(texts):

@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from fanfold.kinds.table.encodings import decode
 from fanfold.kinds.table.layout import Layout
@@ -17,8 +18,7 @@ BATCH_ROWS = 4096
 _LINE = re.compile(rb"[^\r\n]*+(?:\r\n|\r|\n|\Z)")
 
 
-@dataclass(slots=True)
-class Row:
+class Row(NamedTuple):
     """One row, blank ones too; positions count code units of a window."""
 
     start: int
@@ -49,7 +49,8 @@ def rows(window: Window, first: int, last: int, layout: Layout) -> Iterator[Row]
                 return
             stop = line.end()
             text, fits = decode(window.bytes(line.start(), stop), layout.encoding)
-            decodes = decodes and fits
+            if not fits:
+                decodes = False
             yield text
 
     start = first

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal, localcontext
 from functools import lru_cache
@@ -44,7 +44,9 @@ _DECLARED_BOOLEAN = {
     **dict.fromkeys(("false", "f", "no", "n", "0"), False),
 }
 _DECLARED_INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
-_DECLARED_FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+_DECLARED_FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_SHORT_FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+_DIGITS, _NUMERALS = re.compile(r"[0-9+-]*"), re.compile(r"[0-9+.eE-]*")
 _DECLARED_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _DIGITS_LIMIT = 200
 
@@ -79,7 +81,9 @@ def _holds(known: str, text: str) -> bool:
     """Tell quickly, for the common types, that a text's type is below `known`."""
     if known == "small":
         return len(text) < 16 and _INTEGER.fullmatch(text) is not None
-    return False
+    if known == "float":
+        return len(text) < 16 and _SHORT_FLOAT.fullmatch(text) is not None
+    return known in ("date", "timestamp", "instant") and infer_one(text) == known
 
 
 def infer_one(text: str) -> str:
@@ -181,6 +185,37 @@ def parser(kind: str) -> Callable[[str], Value]:
     return parsers[kind]
 
 
+def column_parser(kind: str) -> Callable[[Sequence[str | None]], list[Value] | None]:
+    """Return what reads a whole column at once, and faster; it returns None where one text may be a misfit."""
+    if public(kind) == "integer":
+        return lambda texts: _numbers(texts, _DIGITS, int, lambda number: -(2**63) <= number < 2**63)
+    if kind == "float":
+        return lambda texts: _numbers(texts, _NUMERALS, float, math.isfinite)
+    return lambda texts: None
+
+
+def _numbers(
+    texts: Sequence[str | None],
+    signs: re.Pattern[str],
+    parse: Callable[[str], Value],
+    fits: Callable[[Value], bool],
+) -> list[Value] | None:
+    known = [text for text in texts if text is not None]
+    # Python reads more than these: digits of every script, spaces, underscores, nan.
+    if not signs.fullmatch("".join(known)):
+        return None
+    try:
+        numbers = list(map(parse, known))
+    except ValueError:
+        return None
+    if numbers and not (fits(min(numbers)) and fits(max(numbers))):
+        return None
+    if len(known) == len(texts):
+        return numbers
+    rest = iter(numbers)
+    return [None if text is None else next(rest) for text in texts]
+
+
 def _integer(text: str) -> int:
     if not _DECLARED_INTEGER.fullmatch(text):
         raise Misfit("no integer")
@@ -244,12 +279,15 @@ def as_text(value: Value) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return repr(value)
-    if isinstance(value, datetime):
-        text = value.isoformat()
-        return text if value.tzinfo is None else text.removesuffix("+00:00") + "Z"
     if isinstance(value, date):
-        return value.isoformat()
+        return _iso(value, isinstance(value, datetime) and value.tzinfo is not None)
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+@lru_cache(maxsize=1 << 16)
+def _iso(value: date, is_utc: bool) -> str:
+    text = value.isoformat()
+    return text.removesuffix("+00:00") + "Z" if is_utc else text
 
 
 def json_form(kind: str) -> Callable[[Value], Json] | None:

@@ -46,6 +46,6 @@ class Window:
         """Return the position in the shadow of a byte offset in the object."""
         return (offset - self.start) // self.unit
 
-    def bytes(self, start: int, stop: int) -> bytes:
+    def bytes(self, start: int, stop: int) -> bytearray:
         """Return the source's bytes between two positions of the shadow."""
-        return bytes(self.raw[start * self.unit : stop * self.unit])
+        return self.raw[start * self.unit : stop * self.unit]
