@@ -21,6 +21,9 @@ from fanfold.recipes import TableRecipe, allowed
 
 INDEX = "index"
 
+COLUMNS_SHOWN = 200
+"""How many columns the stats name: they travel in the state machine's payload of 256 KiB at most."""
+
 CONTENT_TYPES = {"jsonl": "application/jsonl", "csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 
 
@@ -141,7 +144,10 @@ class _Table:
     def stats(self) -> dict[str, Json]:
         stats: dict[str, Json] = {"rows": self._sum("rows"), "rejected": self._sum("rejected")}
         if self.layout.format == "csv" or self.recipe.output != "jsonl":
-            stats["columns"] = [{"name": column.name, "type": _shown(column.type)} for column in self.layout.columns]
+            shown = self.layout.columns[:COLUMNS_SHOWN]
+            stats["columns"] = [{"name": column.name, "type": _shown(column.type)} for column in shown]
+            if more := len(self.layout.columns) - len(shown):
+                stats["more_columns"] = more
         if self.recipe.index:
             stats["unindexed"] = self._sum("unindexed")
         return stats

@@ -172,8 +172,13 @@ def _check_names(recipe: TableRecipe, names: list[str]) -> None:
     asked |= named_columns(recipe)
     for name, where in asked.items():
         if name not in names:
-            shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+            shown = ", ".join(map(_shown, names[:20])) + (", …" if len(names) > 20 else "")
             raise UnknownColumn(f"`{where}` names {name!r}; the columns are: {shown or 'none'}")
+
+
+def _shown(name: str) -> str:
+    """Return a name as an error of one line can show it."""
+    return name if name.isprintable() and len(name) <= 40 else repr(name[:40])
 
 
 def named_columns(recipe: TableRecipe) -> dict[str, str]:

@@ -258,3 +258,15 @@ def test_the_layout_and_the_lines_are_json() -> None:
     facts = table.process(CountingSource(b"a,b\n1,2\n3,4\n"), TableRecipe(), back, made.lines[1], desk)
     assert desk.noted["first"] == facts["first"] == 8
     assert facts["rows"] == 1
+
+
+def test_stats_of_a_wide_table_are_short() -> None:
+    """They travel through the state machine, whose payload is limited."""
+    header = ",".join(f"column{number}" for number in range(5000))
+    result = run(table, f"{header}\n".encode(), TableRecipe())
+    assert len(result.stats["columns"]) == 200
+    assert result.stats["more_columns"] == 4800
+    with pytest.raises(UnknownColumn) as caught:
+        plan(b'"a\nb",' + b"x" * 10_000 + b"\n", index={"partition": "c"})
+    assert len(str(caught.value)) < 200
+    assert "\n" not in str(caught.value)

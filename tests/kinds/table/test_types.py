@@ -189,7 +189,7 @@ def _fits(text: str, kind: str) -> bool:
             return len(text) == 10
         if kind == "timestamp":
             datetime.fromisoformat(text.replace("/", "-"))
-            return True
+            return text[4] in "-/"  # and not ISO's basic format
         precision, scale = (int(number) for number in kind[8:-1].split(","))
         number = Decimal(text)
         return number.is_finite() and "e" not in text.lower() and number * 10**scale % 1 == 0 and (

@@ -1,0 +1,41 @@
+"""Intake has no codec: telling a table from what is none needs the standard library alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+PROGRAM = """
+import sys
+
+class NotThere:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"pyarrow", "orjson", "numpy"}:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, NotThere())
+from fanfold import kinds
+assert kinds.sniff(b"a,b\\n1,2\\n", "x") == "table"
+assert kinds.sniff(b"\\x89PNG", "x.csv") is None
+"""
+
+
+def test_sniff_needs_no_codec() -> None:
+    """The package imports and sniffs without pyarrow, orjson and numpy."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_numpy_is_never_there() -> None:
+    """pyarrow runs without it, as it does in the functions' package."""
+    program = (
+        PROGRAM.replace('{"pyarrow", "orjson", "numpy"}', '{"numpy"}')
+        + """
+from fanfold.recipes import TableRecipe
+from tests.kinds.driver import run
+for output in ("jsonl", "csv", "parquet"):
+    run(kinds.get("table"), b"a,b\\n1,2012-01-01\\n,x\\n", TableRecipe(output=output, chunk=8))
+"""
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
