@@ -23,4 +23,5 @@ class Cleaner:
 
     def one(self, text: str) -> str | None:
         """Return one text cleaned."""
-        return self.column((text,))[0]
+        text = text.strip() if self._trim else text
+        return None if text in self._nulls else text
