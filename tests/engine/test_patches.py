@@ -25,6 +25,7 @@ ELSEWHERE = {
     "live-states": "test_snapshot",
     "objects-kept": "test_restart",
     "orphans": "test_process",
+    "secure-transport": "tests.privilege",
     "streams-kept": "test_restart",
 }
 """Patches of which another module holds the law, with and without."""
@@ -50,7 +51,9 @@ def failures_have_the_names_that_lambda_gives_them(place: Place) -> None:
 
 @law("error-names")
 def a_retry_by_name_tries_again(place: Place) -> None:
-    arn, job = place.rounds(2, fails={"work-0-1": {"do": "transient", "times": 1}, "work-0-0": {"do": "end", "times": 1}})
+    arn, job = place.rounds(
+        2, fails={"work-0-1": {"do": "transient", "times": 1}, "work-0-0": {"do": "end", "times": 1}}
+    )
     assert place.ended(arn)["status"] == "SUCCEEDED"
     assert place.calls(job)["work-0-1"] == 2
     assert place.calls(job)["work-0-0"] == 2
@@ -251,7 +254,9 @@ def test_it_holds_with_all_patches(place: Place, patch: str) -> None:
 def test_it_does_not_hold_without_the_patch(tmp_path: Path, patch: str) -> None:
     with engine_without(tmp_path, patch) as place:
         for holds in LAWS[patch]:
-            with pytest.raises((AssertionError, BotoCoreError, ClientError, KeyError, TypeError, pytest.fail.Exception)):
+            with pytest.raises(
+                (AssertionError, BotoCoreError, ClientError, KeyError, TypeError, pytest.fail.Exception)
+            ):
                 holds(place)
 
 

@@ -31,6 +31,7 @@ def every(store: Store) -> list[Patch]:
         status_events,
         streams,
         tasks,
+        transport,
     )
 
     # Fragments are replaced before whole functions are wrapped.
@@ -43,4 +44,5 @@ def every(store: Store) -> list[Patch]:
         *status_events.PATCHES,
         *objects.patches(store),
         *streams.PATCHES,
+        *transport.PATCHES,
     ]

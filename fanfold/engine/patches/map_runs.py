@@ -268,10 +268,13 @@ def _process(found: MapRun, processor: dict[str, Any], ctx: dict[str, Any]) -> N
     queue = iter(todo)
     ended = Counter[str]()
 
+    def failing() -> bool:
+        return exceeded(found, ended["FAILED"] + ended["TIMED_OUT"])
+
     def serve() -> None:
         while found["status"] == "RUNNING":
             with condition:
-                index = next(queue, None)
+                index = None if failing() else next(queue, None)
             if index is None:
                 return
             child = _run_child(found, index, processor, ctx)
@@ -282,13 +285,11 @@ def _process(found: MapRun, processor: dict[str, Any], ctx: dict[str, Any]) -> N
     for _ in range(min(found["maxConcurrency"] or THREADS, THREADS, len(todo))):
         threading.Thread(target=contextvars.copy_context().run, args=(serve,), daemon=True).start()
     with condition:
-        while found["status"] == "RUNNING" and ended.total() < len(todo):
-            if exceeded(found, ended["FAILED"] + ended["TIMED_OUT"]):
-                break
+        while found["status"] == "RUNNING" and ended.total() < len(todo) and not failing():
             condition.wait(timeout=1)
     _changed.pop(found["mapRunArn"], None)
     if found["status"] == "RUNNING":
-        end(found, "FAILED" if exceeded(found, ended["FAILED"] + ended["TIMED_OUT"]) else "SUCCEEDED")
+        end(found, "FAILED" if failing() else "SUCCEEDED")
 
 
 def _run_child(found: MapRun, index: int, processor: dict[str, Any], ctx: dict[str, Any]) -> Execution:
