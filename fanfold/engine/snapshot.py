@@ -46,7 +46,8 @@ class Snapshots:
             self._last += 1
             made = self.folder / f"{self._last:08}"
             shutil.rmtree(made, ignore_errors=True)
-            made.mkdir(mode=0o700, parents=True)
+            # Not with its parents: a home that was removed stays so.
+            made.mkdir(mode=0o700)
             for name, state in states.items():
                 value = _steady(state)
                 if value is not None:
@@ -65,6 +66,7 @@ class Snapshots:
 
     def load(self) -> dict[str, Any]:
         """Return the state of each service in the current snapshot; raise EngineError for another version's."""
+        self.folder.mkdir(mode=0o700, exist_ok=True)
         current = self.folder / "current"
         if not current.exists():
             return {}

@@ -163,7 +163,7 @@ def an_execution_takes_no_longer_than_its_machine_may(place: Place) -> None:
 
 @law("map-runs")
 def a_distributed_map_evaluates_jsonata_and_writes_its_results(place: Place) -> None:
-    arn, job = place.rounds(3)
+    arn, _ = place.rounds(3)
     told = place.ended(arn)
     assert told["status"] == "SUCCEEDED", told
     manifest = json.loads(place.get(json.loads(told["output"])["written"]))
