@@ -2,15 +2,16 @@
 
 A record carries what it adds to each total. A change of a record takes away what the old image added and
 adds what the new one does, in one transaction with a marker of the change: a change that is delivered
-twice finds its marker and is left alone.
+twice finds its marker and is left alone. Many changes share a transaction, so that a total is written once
+for all of them.
 """
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +19,10 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from fanfold.aws.faults import code, translated
+from fanfold.errors import TransientError
+
+ACTIONS_MAX = 100
+"""Writes in one transaction, DynamoDB's limit."""
 
 MARKER_KEEP_S = 2 * 24 * 3600
 """A stream keeps a change for one day: no change comes again after that."""
@@ -26,12 +31,28 @@ _write = TypeSerializer().serialize
 _read = TypeDeserializer().deserialize
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What one change of a record adds to one total of a value."""
+@dataclass(slots=True)
+class Group:
+    """Changes that go into one transaction: a marker for each, and what they add together."""
 
-    amount: Decimal
-    count: int
+    recipe: str
+    markers: dict[str, str] = field(default_factory=dict)
+    """The sequence number of each change, by its event id."""
+    amounts: dict[tuple[str, str], Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    counts: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+
+    @classmethod
+    def of(cls, records: Sequence[Mapping[str, Any]]) -> Group:
+        """Return the group of stream records of one recipe."""
+        made = cls(_recipe(records[0]))
+        for record in records:
+            change = record["dynamodb"]
+            made.markers[record["eventID"]] = change["SequenceNumber"]
+            for image, sign in ((change.get("OldImage", {}), -1), (change.get("NewImage", {}), 1)):
+                for total, value, amount in _totals(image):
+                    made.amounts[total, value] += sign * amount
+                    made.counts[total, value] += sign
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,55 +62,58 @@ class Totals:
     client: Any
     table: str
 
-    def apply(self, event_id: str, change: Mapping[str, Any]) -> bool:
-        """Apply one change of the stream; return False where it was applied before.
+    def apply(self, records: Sequence[Mapping[str, Any]]) -> str | None:
+        """Apply a batch of the stream, each change once; return the sequence number to go on from.
 
-        change: the `dynamodb` part of a stream record, with Keys, OldImage and NewImage.
+        None means that all are applied. What DynamoDB did not take for a passing reason is to be delivered again.
         """
-        recipe = change["Keys"]["pk"]["S"].split("#")[1]
-        changes = _changes(change.get("OldImage", {}), change.get("NewImage", {}))
-        if not changes:
-            return True
-        marker = {"pk": f"change#{event_id}", "sk": "change", "expires": int(time.time()) + MARKER_KEEP_S}
-        writes: list[dict[str, Any]] = [
-            {
-                "Put": {
-                    "TableName": self.table,
-                    "Item": {name: _write(value) for name, value in marker.items()},
-                    "ConditionExpression": "attribute_not_exists(pk)",
-                }
-            }
-        ]
-        for (total, value), added in sorted(changes.items()):
-            writes.append(
-                {
-                    "Update": {
-                        "TableName": self.table,
-                        "Key": {"pk": _write(f"totals#{recipe}"), "sk": _write(f"{total}#{value}")},
-                        "UpdateExpression": "SET #total = :total, #value = :value ADD #sum :amount, #count :count",
-                        "ExpressionAttributeNames": {
-                            "#total": "total",
-                            "#value": "value",
-                            "#sum": "sum",
-                            "#count": "count",
-                        },
-                        "ExpressionAttributeValues": {
-                            ":total": _write(total),
-                            ":value": _write(value),
-                            ":amount": _write(added.amount),
-                            ":count": _write(added.count),
-                        },
-                    }
-                }
-            )
-        with translated(f"writing totals to {self.table}"):
+        for group in grouped(records):
             try:
-                self.client.transact_write_items(TransactItems=writes)
+                self._apply_once(group)
+            except TransientError:
+                return str(group[0]["dynamodb"]["SequenceNumber"])
+        return None
+
+    def _apply_once(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Apply changes in one transaction, without those whose markers are there."""
+        remaining = list(records)
+        while remaining:
+            group = Group.of(remaining)
+            try:
+                with translated(f"writing totals to {self.table}"):
+                    self.client.transact_write_items(TransactItems=self._writes(group))
+                return
             except ClientError as error:
-                if code(error) != "TransactionCanceledException" or not _marked(error):
+                if code(error) != "TransactionCanceledException":
                     raise
-                return False
-        return True
+                reasons = [reason.get("Code") for reason in _reasons(error)]
+                applied = {
+                    event_id
+                    for event_id, reason in zip(group.markers, reasons, strict=False)
+                    if reason == "ConditionalCheckFailed"
+                }
+                if not applied:
+                    raise TransientError(f"writing totals to {self.table}: {sorted(set(map(str, reasons)))}") from error
+                remaining = [record for record in remaining if record["eventID"] not in applied]
+
+    def _writes(self, group: Group) -> list[dict[str, Any]]:
+        expires = int(time.time()) + MARKER_KEEP_S
+        writes: list[dict[str, Any]] = []
+        for event_id in group.markers:
+            marker = {"pk": f"change#{event_id}", "sk": "change", "expires": expires}
+            put = {"TableName": self.table, "Item": {name: _write(value) for name, value in marker.items()}}
+            writes.append({"Put": put | {"ConditionExpression": "attribute_not_exists(pk)"}})
+        for (total, value), amount in sorted(group.amounts.items()):
+            added = {"total": total, "value": value, "sum": amount, "count": group.counts[total, value]}
+            update = {
+                "TableName": self.table,
+                "Key": {"pk": _write(f"totals#{group.recipe}"), "sk": _write(f"{total}#{value}")},
+                "UpdateExpression": "SET #total = :total, #value = :value ADD #sum :sum, #count :count",
+                "ExpressionAttributeNames": {f"#{name}": name for name in added},
+                "ExpressionAttributeValues": {f":{name}": _write(number) for name, number in added.items()},
+            }
+            writes.append({"Update": update})
+        return writes
 
     def read(self, recipe: str) -> Iterator[dict[str, Any]]:
         """Yield `{total, value, sum, count}` of every value of every total of a recipe."""
@@ -107,17 +131,40 @@ class Totals:
                         yield {name: values[name] for name in ("total", "value", "sum", "count")}
 
 
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[tuple[str, str], Change]:
-    amounts: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
-    counts: dict[tuple[str, str], int] = defaultdict(int)
-    for image, sign in ((old, -1), (new, 1)):
-        for total, value, amount in _read(image["totals"]) if "totals" in image else ():
-            amounts[total, value] += sign * amount
-            counts[total, value] += sign
-    return {key: Change(amounts[key], counts[key]) for key in amounts if amounts[key] or counts[key]}
+def grouped(records: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Cut a batch into runs that fit a transaction each: one recipe, and at most ACTIONS_MAX writes.
+
+    A change that touches no total needs no marker, and is left out.
+    """
+    run: list[Mapping[str, Any]] = []
+    seen: set[tuple[str, str]] = set()
+    for record in records:
+        keys = _keys(record)
+        if not keys:
+            continue
+        if run and (_recipe(record) != _recipe(run[0]) or len(run) + 1 + len(seen | keys) > ACTIONS_MAX):
+            yield run
+            run, seen = [], set()
+        run.append(record)
+        seen |= keys
+    if run:
+        yield run
 
 
-def _marked(error: ClientError) -> bool:
-    """Tell whether a transaction was cancelled because the marker of its change was there."""
-    reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
-    return bool(reasons) and reasons[0].get("Code") == "ConditionalCheckFailed"
+def _recipe(record: Mapping[str, Any]) -> str:
+    return str(record["dynamodb"]["Keys"]["pk"]["S"].split("#")[1])
+
+
+def _totals(image: Mapping[str, Any]) -> list[tuple[str, str, Decimal]]:
+    return _read(image["totals"]) if "totals" in image else []
+
+
+def _keys(record: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Return the totals that a change touches, none where it leaves all as they are."""
+    old, new = (_totals(record["dynamodb"].get(image, {})) for image in ("OldImage", "NewImage"))
+    return set() if old == new else {(total, value) for total, value, _ in (*old, *new)}
+
+
+def _reasons(error: ClientError) -> list[dict[str, Any]]:
+    """Return why each write of a cancelled transaction was refused, in the order of the writes."""
+    return list(error.response.get("CancellationReasons", []))  # type: ignore[arg-type]

@@ -85,7 +85,12 @@ def test_the_upload_itself_can_set_the_chunk(stores: Stores, machines: dict[str,
         ("folder/", b"", {}, "EmptyObject: 'folder/' is a folder marker"),
         ("empty.csv", b"", {}, "EmptyObject: 'empty.csv' is an object of 0 bytes"),
         ("photo.csv", b"\x89PNG\r\n\x1a\n\x00\x00", {}, "UnknownFormat: 'photo.csv' is no table"),
-        ("x.csv", b"a,b\n1,2\n", {"fanfold-chunk": "big"}, "RecipeError: the chunk that takes the recipe's place: table.chunk: a size is"),
+        (
+            "x.csv",
+            b"a,b\n1,2\n",
+            {"fanfold-chunk": "big"},
+            "RecipeError: the chunk that takes the recipe's place: table.chunk: a size is",
+        ),
     ],
 )
 def test_what_is_no_work_is_recorded_with_its_reason(

@@ -9,12 +9,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
 from fanfold.aws import records as records_module
 from fanfold.aws.stores import Stores
+from fanfold.aws.totals import Group, grouped
 from fanfold.errors import InvalidInput, TransientError
 from fanfold.job import Job
 from fanfold.model import Record
@@ -117,15 +119,16 @@ contributions = st.lists(st.tuples(st.sampled_from(["a:x", "b:x"]), st.sampled_f
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(0, 3), st.none() | contributions), max_size=12), st.randoms())
-def test_totals_are_those_of_the_records_that_stand_however_often_a_change_is_delivered(
+def test_totals_are_those_of_the_records_that_stand_however_the_changes_are_delivered(
     writes: list[tuple[int, list[tuple[str, str, Decimal]] | None]], chance: random.Random
 ) -> None:
-    """Each write replaces the record of one key, or deletes it; changes of one key come in order, some twice."""
+    """Each write replaces the record of one key, or deletes it. Changes come in batches, some of them twice."""
     with mock_aws():
         stores = made_stores()
         job = uploaded(stores, b"x")
         images: dict[int, Any] = {}
         standing: dict[int, list[tuple[str, str, Decimal]]] = {}
+        delivered = []
         for number, (key, totals) in enumerate(writes):
             change: dict[str, Any] = {"Keys": {"pk": {"S": "record#orders#p"}, "sk": {"S": str(key)}}}
             if key in images:
@@ -134,8 +137,12 @@ def test_totals_are_those_of_the_records_that_stand_however_often_a_change_is_de
             if totals is not None:
                 standing[key] = totals
                 change["NewImage"] = images[key] = records_module.item(job, Record("p", str(key), number, {}, totals))
-            for _ in range(chance.choice([1, 1, 2])):
-                stores.totals.apply(f"event-{number}", change)
+            delivered.append({"eventID": f"e{number}", "dynamodb": change | {"SequenceNumber": str(number)}})
+        while delivered:
+            batch = delivered[: chance.randint(1, 6)]
+            assert stores.totals.apply(batch) is None
+            # A batch that was applied in part is delivered again as a whole.
+            delivered = delivered[chance.randint(1, len(batch)) :]
         sums: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
         counts: dict[tuple[str, str], int] = defaultdict(int)
         for totals in standing.values():
@@ -144,3 +151,42 @@ def test_totals_are_those_of_the_records_that_stand_however_often_a_change_is_de
                 counts[total, value] += 1
         found = {(one["total"], one["value"]): (one["sum"], one["count"]) for one in stores.totals.read("orders")}
         assert found == {key: (sums[key], counts[key]) for key in counts}
+
+
+def stream_record(number: int, total: str, recipe: str = "orders") -> dict[str, Any]:
+    image = {"totals": {"L": [{"L": [{"S": total}, {"S": "v"}, {"N": "1"}]}]}}
+    change = {"Keys": {"pk": {"S": f"record#{recipe}#p"}}, "NewImage": image, "SequenceNumber": str(number)}
+    return {"eventID": f"e{number}", "dynamodb": change}
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.sampled_from(["orders", "other"])), max_size=300))
+def test_a_group_fits_a_transaction_and_all_groups_hold_all_changes(changes: list[tuple[int, str]]) -> None:
+    records = [stream_record(number, f"t{total}:x", recipe) for number, (total, recipe) in enumerate(changes)]
+    groups = list(grouped(records))
+    assert [record for group in groups for record in group] == records
+    for group in groups:
+        made = Group.of(group)
+        assert len(made.markers) + len(made.amounts) <= 100
+        assert {record["dynamodb"]["Keys"]["pk"]["S"].split("#")[1] for record in group} == {made.recipe}
+
+
+def test_a_change_that_could_not_be_written_is_where_the_stream_goes_on(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = stores.totals.client
+    plain = client.transact_write_items
+    calls: list[int] = []
+
+    def throttled(**sent: Any) -> Any:
+        calls.append(len(sent["TransactItems"]))
+        if len(calls) == 2:
+            response: Any = {"Error": {"Code": "ThrottlingException", "Message": "slow down"}}
+            raise ClientError(response, "TransactWriteItems")
+        return plain(**sent)
+
+    monkeypatch.setattr(client, "transact_write_items", throttled)
+    records = [stream_record(number, "t:x") for number in range(150)]
+    refused = stores.totals.apply(records)
+    assert refused == "99"
+    assert stores.totals.apply(records[int(refused) :]) is None
+    assert [one["sum"] for one in stores.totals.read("orders")] == [150]

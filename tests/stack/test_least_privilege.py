@@ -155,7 +155,8 @@ def change(stores: Stores, watched: Watched) -> None:
     """Let Totals hear of a new record."""
     image = {"totals": {"L": [{"L": [{"S": "by"}, {"S": "a"}, {"N": "1"}]}]}}
     with watched.as_function("Totals"):
-        stores.totals.apply("1", {"Keys": {"pk": {"S": "record#orders#a"}}, "NewImage": image})
+        keys = {"pk": {"S": "record#orders#a"}}
+        stores.totals.apply([{"eventID": "1", "dynamodb": {"Keys": keys, "NewImage": image, "SequenceNumber": "1"}}])
 
 
 @pytest.fixture
