@@ -10,10 +10,10 @@ import json
 import re
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from fanfold.errors import RecipeError, UnknownRecipe
 
@@ -125,6 +125,12 @@ class TableRecipe(KindRecipe):
     output: Literal["parquet", "jsonl", "csv"] = "jsonl"
     index: Index | None = None
     totals: tuple[Total, ...] = Field(default=(), strict=False)
+
+    @model_validator(mode="after")
+    def _totals_have_records(self) -> Self:
+        if self.totals and self.index is None:
+            raise ValueError("`totals` needs `index`: they are the totals of the indexed rows")
+        return self
 
 
 class Recipe(Strict):

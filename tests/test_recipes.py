@@ -46,6 +46,7 @@ def test_the_whole_of_a_table_recipe_is_read() -> None:
         ("concurrency: 0", "recipes.orders.table.concurrency", "0"),
         ("header: 1", "recipes.orders.table.header", "1"),
         ("index: {sort: a}", "recipes.orders.table.index.partition", ""),
+        ("totals: [{by: a, sum: b}]", "recipes.orders.table: `totals` needs `index`", "'totals'"),
         ("delimeter: ','", "recipes.orders.table.delimeter", "','"),
     ],
 )
@@ -74,7 +75,8 @@ def test_a_name_that_is_not_there_is_answered_with_those_that_are() -> None:
 
 
 def test_a_recipe_survives_the_journey_through_json_with_the_same_digest() -> None:
-    found = recipes.read(text("clean: {null_values: [NA]}, totals: [{by: a, sum: b}]")).get("orders")
+    fields = "clean: {null_values: [NA]}, index: {partition: a}, totals: [{by: a, sum: b}]"
+    found = recipes.read(text(fields)).get("orders")
     again = recipes.recipe(found.model_dump(mode="json"))
     assert again == found
     assert again.digest() == found.digest()

@@ -39,10 +39,8 @@ ROLE = "rows"
 def plan(source: Source, recipe: TableRecipe) -> Plan:
     """Split: pin the layout, cut the object into spans.
 
-    Raises NotATable, WrongEncoding, UnclosedQuote, UnknownColumn, RecipeError, TooManyChunks.
+    Raises NotATable, WrongEncoding, UnclosedQuote, UnknownColumn, TooManyChunks.
     """
-    if recipe.totals and recipe.index is None:
-        raise RecipeError("`totals` was given without `index`: the totals are those of the indexed rows")
     head = source.read(0, HEAD_BYTES)
     encoding = detect(head, recipe.encoding, "")
     sniffing.refuse(head, encoding)

@@ -128,7 +128,6 @@ def test_a_worker_reads_its_span_and_little_more(size: int) -> None:
         (b"a,b\n", {"index": {"partition": "a", "sort": "d"}}, UnknownColumn, "`index.sort` names 'd'"),
         (b"a,b\n", {"columns": {"e": "text"}}, UnknownColumn, "`columns` names 'e'"),
         (b"a,b\n", {"index": {"partition": "a"}, "totals": [{"by": "a", "sum": "x"}]}, UnknownColumn, "`totals.sum`"),
-        (b"a,b\n", {"totals": [{"by": "a", "sum": "b"}]}, RecipeError, "`totals` was given without `index`"),
         (b"a,b\n", {"delimiter": '"'}, RecipeError, "they must differ"),
         (b"1,2\n", {"header": False, "columns": {"a": "text", "b": "text", "c": "text"}}, UnknownColumn, "names 3"),
         (b"a\n" * 30_000, {"chunk": 1}, TooManyChunks, "would be 60,000, and a job may have 40,000: `chunk: 1KiB`"),
