@@ -196,7 +196,7 @@ def _settle(home: Home, port: int) -> None:
         S3_PERSIST="0",
         DOCKER_HOST=f"unix://{home.temporary}/no-docker",
         LOG_LEVEL=os.environ.get("FANFOLD_ENGINE_LOG", "WARNING"),
-        AUTH="true" if os.environ.get("FANFOLD_ENGINE_IAM", "") == "1" else "false",
+        AUTH="false" if os.environ.get("FANFOLD_ENGINE_IAM") == "0" else "true",
         LAMBDA_ACCOUNT_CONCURRENCY="0",
         LAMBDA_WARM_TTL_SECONDS="20",
         AWS_ACCESS_KEY_ID=ADMINISTRATOR,

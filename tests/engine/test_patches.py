@@ -240,8 +240,19 @@ def a_change_that_a_function_never_takes_ends_in_the_queue(place: Place) -> None
                 return body
         return None
 
+    until(lambda: len(place.keys(f"changes/{name}/")) == 2, 10)
     assert until(letter, 10)["requestContext"]["condition"] == "RetryAttemptsExhausted"
-    assert len(place.keys(f"changes/{name}/")) == 2
+
+
+@law("machine-roles")
+def a_state_machine_may_do_only_what_its_role_allows(place: Place) -> None:
+    reader = place.outputs["Asker"].replace("Asker", "Reader")
+    task = place.task()
+    task["Arguments"]["FunctionName"] = reader
+    told = place.run({"Call": task})
+    assert told["error"] == "Lambda.AWSLambdaException"
+    assert "not authorized to perform: lambda:InvokeFunction" in told["cause"]
+    assert reader in told["cause"]
 
 
 @pytest.mark.parametrize("patch", list(LAWS))

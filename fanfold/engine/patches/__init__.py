@@ -27,6 +27,7 @@ def every(store: Store) -> list[Patch]:
         functions,
         map_runs,
         objects,
+        roles,
         states,
         status_events,
         streams,
@@ -44,5 +45,6 @@ def every(store: Store) -> list[Patch]:
         *status_events.PATCHES,
         *objects.patches(store),
         *streams.PATCHES,
+        *roles.PATCHES,
         *transport.PATCHES,
     ]

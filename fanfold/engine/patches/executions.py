@@ -42,6 +42,9 @@ REDRIVABLE = ("FAILED", "ABORTED", "TIMED_OUT")
 logger = logging.getLogger("fanfold.engine")
 _settling = threading.Lock()
 
+ROLE = contextvars.ContextVar("fanfold_role", default="")
+"""The role of the state machine whose execution the current thread works on."""
+
 
 class Stopped(sf._ExecutionError):  # type: ignore[misc]
     """The execution has ended otherwise: whoever works on it leaves."""
@@ -130,6 +133,7 @@ def run(arn: str) -> None:
     # A redrive uses the definition that the execution started with.
     definition = json.loads(execution.setdefault("_definition", machine["definition"]))
     execution["_role"] = machine.get("roleArn", "")
+    ROLE.set(execution["_role"])
     ctx = {
         "QueryLanguage": definition.get("QueryLanguage", "JSONPath"),
         "Execution": context_of(execution),

@@ -68,7 +68,7 @@ def run(
             **settings.limits,
         )
     else:
-        found = _new(execution, state, settings)
+        found = create(execution, state, settings)
     arn = found["mapRunArn"]
     details = {"mapRunArn": arn}
     sf._add_event(execution, "MapStateStarted", {"mapStateStartedEventDetails": {"length": len(found["_inputs"])}})
@@ -181,7 +181,8 @@ def _unfinished(execution: Execution, state: dict[str, Any]) -> MapRun | None:
     return mine[-1] if mine and mine[-1]["status"] != "SUCCEEDED" else None
 
 
-def _new(execution: Execution, state: dict[str, Any], settings: Settings) -> MapRun:
+def create(execution: Execution, state: State, settings: Settings) -> MapRun:
+    """Read the items and make the Map Run that will process them."""
     inputs = settings.inputs()
     owner, machine, label = _names(execution, state)
     made: MapRun = {

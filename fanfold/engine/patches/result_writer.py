@@ -34,10 +34,10 @@ def write(
         if rows:
             text = "".join(json.dumps(row) + "\n" for row in rows) if lines else json.dumps(rows)
             key = f"{folder}/{status}_0.{'jsonl' if lines else 'json'}"
-            _put(target["Bucket"], key, text)
+            put(target["Bucket"], key, text)
             listed.append({"Key": key, "Size": len(text.encode())})
     manifest = {"DestinationBucket": target["Bucket"], "MapRunArn": found["mapRunArn"], "ResultFiles": files}
-    _put(target["Bucket"], f"{folder}/manifest.json", json.dumps(manifest))
+    put(target["Bucket"], f"{folder}/manifest.json", json.dumps(manifest))
     details = {"Bucket": target["Bucket"], "Key": f"{folder}/manifest.json"}
     return {"MapRunArn": found["mapRunArn"], "ResultWriterDetails": details}
 
@@ -61,7 +61,8 @@ def _row(child: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _put(bucket: str, key: str, text: str) -> None:
+def put(bucket: str, key: str, text: str) -> None:
+    """Write one object; raise _ExecutionError States.ResultWriterFailed."""
     from ministack.services import s3
 
     status, _, body = s3._put_object(bucket, key, text.encode(), {"content-type": "application/json"})
