@@ -28,18 +28,17 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
 
     @app.command()
+    @place.chosen
     def ls(
+        at: place.Opener,
         status: Status = None,
         limit: Limit = 50,
         json: place.Json = False,
-        profile: place.Profile = None,
-        region: place.Region = None,
-        stack_name: place.StackName = None,
     ) -> None:
         """List jobs, the latest first."""
         from fanfold import report
 
-        with place.Place(profile, region, stack_name).open() as stack:
+        with at() as stack:
             found = (item for item in report.jobs(stack) if status in (None, item["status"]))
             items = list(islice(found, limit))
         if json:
@@ -49,34 +48,32 @@ def register(app: typer.Typer) -> None:
         show.table(("job", "status", "recipe", "object", "size", "started", "took"), map(_row, items))
 
     @app.command("show")
+    @place.chosen
     def show_job(
+        at: place.Opener,
         job: JobId,
         all_chunks: AllChunks = False,
         json: place.Json = False,
-        profile: place.Profile = None,
-        region: place.Region = None,
-        stack_name: place.StackName = None,
     ) -> None:
         """Show a job: its states, chunks, error and outputs."""
         from fanfold import report
 
-        with place.Place(profile, region, stack_name).open() as stack:
+        with at() as stack:
             told = report.job(stack, job)
         show.print_json(told) if json else _print(told, all_chunks)
 
     @app.command()
+    @place.chosen
     def logs(
+        at: place.Opener,
         job: JobId,
         follow: Follow = False,
         json: place.Json = False,
-        profile: place.Profile = None,
-        region: place.Region = None,
-        stack_name: place.StackName = None,
     ) -> None:
         """Show what a job's functions logged."""
         from fanfold import report
 
-        with place.Place(profile, region, stack_name).open() as stack:
+        with at() as stack:
             item = report.find(stack, job)
             for entry in _followed(stack, item["job"]) if follow else report.logs(stack, item["job"]):
                 show.print_json(entry) if json else show.say(_entry(entry))

@@ -25,18 +25,17 @@ def register(app: typer.Typer) -> None:
         show.print_json({"valid": True, "recipes": names}) if json else show.say(f"{file} is right: {', '.join(names)}")
 
     @group.command()
+    @place.chosen
     def push(
+        at: place.Opener,
         file: File,
         json: place.Json = False,
-        profile: place.Profile = None,
-        region: place.Region = None,
-        stack_name: place.StackName = None,
     ) -> None:
         """Check a file of recipes and make it the stack's."""
         from fanfold import intake
 
         names = sorted(read_recipes(file).recipes)
-        with place.Place(profile, region, stack_name).open() as stack:
+        with at() as stack:
             stack.stores.work.put(intake.RECIPES_KEY, file.read_bytes(), "application/yaml")
         show.print_json({"pushed": names}) if json else show.say(
             f"The stack has {len(names)} recipes: {', '.join(names)}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fanfold.cli import place, show
-from fanfold.cli.inspect import JobId
+from fanfold.cli.inspect import CHUNKS_SHOWN, JobId
+
+if TYPE_CHECKING:
+    from fanfold.replay import Preview
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")]
 
@@ -16,19 +19,18 @@ def register(app: typer.Typer) -> None:
     """Add the command of this module."""
 
     @app.command("replay")
+    @place.chosen
     def replay_job(
+        at: place.Opener,
         job: JobId,
         dry_run: DryRun = False,
         json: place.Json = False,
-        profile: place.Profile = None,
-        region: place.Region = None,
-        stack_name: place.StackName = None,
     ) -> None:
         """Run again what has not finished, and only that."""
         from fanfold import replay
 
-        with place.Place(profile, region, stack_name).open() as stack:
-            started = None
+        started = None
+        with at() as stack:
             if dry_run:
                 plan = replay.preview(stack, job)
             else:
@@ -45,15 +47,16 @@ def register(app: typer.Typer) -> None:
             "execution_arn": started,
             "status": item.get("status"),
         }
-        if json:
-            show.print_json(told)
-            return
-        show.say(f"{plan.how}: {plan.reason}")
-        if plan.how != "nothing":
-            show.say(f"  {len(plan.finished)} chunks stand, {len(plan.unfinished)} run")
-            for line in plan.unfinished[:20]:
-                show.say(f"  {line.id}  {line.role}")
-        if started:
-            show.say(f"{told['status']}  job {plan.job.id}")
-            if told["status"] not in ("SUCCEEDED", "PARTIAL"):
-                raise typer.Exit(1)
+        show.print_json(told) if json else _print(plan, told)
+        if started and told["status"] not in ("SUCCEEDED", "PARTIAL"):
+            raise typer.Exit(1)
+
+
+def _print(plan: Preview, told: dict[str, Any]) -> None:
+    show.say(f"{plan.how}: {plan.reason}")
+    if plan.how != "nothing":
+        show.say(f"  {len(plan.finished)} chunks stand, {len(plan.unfinished)} run")
+        for line in plan.unfinished[:CHUNKS_SHOWN]:
+            show.say(f"  {line.id}  {line.role}")
+    if told["execution_arn"]:
+        show.say(f"{told['status']}  job {told['job_id']}")

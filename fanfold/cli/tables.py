@@ -16,16 +16,15 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
 
     @app.command()
+    @place.chosen
     def query(
+        at: place.Opener,
         recipe: Recipe,
         key: Key,
         json: place.Json = False,
-        profile: place.Profile = None,
-        region: place.Region = None,
-        stack_name: place.StackName = None,
     ) -> None:
         """Show the records under one value of a recipe's partition column."""
-        with place.Place(profile, region, stack_name).open() as stack:
+        with at() as stack:
             rows = list(stack.stores.records.query(stack.stores.jobs, recipe, key))
         if json:
             for row in rows:
@@ -36,15 +35,14 @@ def register(app: typer.Typer) -> None:
         show.say(f"{len(rows)} records")
 
     @app.command()
+    @place.chosen
     def totals(
+        at: place.Opener,
         recipe: Recipe,
         json: place.Json = False,
-        profile: place.Profile = None,
-        region: place.Region = None,
-        stack_name: place.StackName = None,
     ) -> None:
         """Show the totals of a recipe."""
-        with place.Place(profile, region, stack_name).open() as stack:
+        with at() as stack:
             found = list(stack.stores.totals.read(recipe))
         if json:
             for total in found:

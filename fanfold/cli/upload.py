@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Run files on the embedded engine, and fetch the outputs."""
         _check(paths, recipe, recipes, chunk)
-        with place.Place(None, None, None).open() as stack:
+        with place.opened() as stack:
             _push(stack, recipes, recipe)
             uploads = [send(stack, path, recipe, chunk) for path in paths]
             told = []
@@ -65,18 +65,17 @@ def register(app: typer.Typer) -> None:
             raise typer.Exit(1)
 
     @app.command()
+    @place.chosen
     def put(
+        at: place.Opener,
         paths: Paths,
         recipe: RecipeName = None,
         chunk: Chunk = None,
         json: place.Json = False,
-        profile: place.Profile = None,
-        region: place.Region = None,
-        stack_name: place.StackName = None,
     ) -> None:
         """Upload files and return once their jobs have begun."""
         _check(paths, recipe, None, chunk)
-        with place.Place(profile, region, stack_name).open() as stack:
+        with at() as stack:
             _push(stack, None, recipe)
             for upload in [send(stack, path, recipe, chunk) for path in paths]:
                 item = taken(stack, upload)
