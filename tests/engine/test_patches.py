@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -242,6 +243,25 @@ def a_change_that_a_function_never_takes_ends_in_the_queue(place: Place) -> None
 
     until(lambda: len(place.keys(f"changes/{name}/")) == 2, 10)
     assert until(letter, 10)["requestContext"]["condition"] == "RetryAttemptsExhausted"
+
+
+@law("map-run-permissions")
+def a_permission_may_name_a_map_run(place: Place) -> None:
+    arn, _ = place.rounds(1)
+    place.ended(arn)
+    run = place.map_runs(arn)[0]["mapRunArn"]
+    iam, name = place.client("iam"), f"reader{uuid.uuid4().hex}"
+    iam.create_user(UserName=name)
+    allowed = {"Effect": "Allow", "Action": ["states:DescribeMapRun", "states:ListExecutions"], "Resource": run}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    iam.put_user_policy(UserName=name, PolicyName="read", PolicyDocument=document)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    session: Any = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=place.engine.region)
+    states = session.client("stepfunctions", endpoint_url=place.engine.endpoint)
+    assert states.describe_map_run(mapRunArn=run)["mapRunArn"] == run
+    assert states.list_executions(mapRunArn=run)["executions"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        states.describe_execution(executionArn=arn)
 
 
 @law("machine-roles")

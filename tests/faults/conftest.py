@@ -108,6 +108,17 @@ def connect(engine: engines.Engine, home: Path) -> Lab:
     return Lab(Stack.find(Account(region=engine.region, endpoint=engine.endpoint), engine.stack), home)
 
 
+def allow_chaos(lab: Lab, role: str) -> None:
+    """Let a function's role read and write what chaos.py keeps: the engine enforces the roles."""
+    objects = f"arn:aws:s3:::{lab.stack.stores.work.name}/{CHAOS}*"
+    allowed = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": objects}
+    lab.stack.account.client("iam").put_role_policy(
+        RoleName=role.rpartition("/")[2],
+        PolicyName="chaos",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allowed]}),
+    )
+
+
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     home = tmp_path_factory.mktemp("faults")
@@ -118,6 +129,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             name = made.stack.functions[logical]
             client.update_function_code(FunctionName=name, ZipFile=package())
             client.update_function_configuration(FunctionName=name, Handler=f"chaos.{step}")
+            allow_chaos(made, client.get_function_configuration(FunctionName=name)["Role"])
         made.stack.stores.work.put(intake.RECIPES_KEY, RECIPES)
         yield made
     finally:

@@ -21,6 +21,7 @@ CALL = Original(MODULE, "_call_lambda", "25830369b12636da")
 TEXT = Original(MODULE, "_s3_object_text", "9351030b682220e3")
 GATHER = Original("ministack.core.iam_evaluator", "_gather_role_policies", "d83d1661b86595ac")
 EVALUATE = Original("ministack.core.iam_evaluator", "evaluate", "2a5dd6932d1aca6a")
+RESOURCE = Original("ministack.core.iam_actions", "extract_resource_arn", "82f51700695c62fd")
 
 
 def demand(error: str, action: str, resource: str) -> None:
@@ -80,7 +81,18 @@ def _apply() -> None:
     map_runs.create = create
 
 
+def _apply_resources() -> None:
+    asked = '_safe_json_field(body, "activityArn")'
+    RESOURCE.amend((asked, f'{asked} or _safe_json_field(body, "mapRunArn")'))
+
+
 PATCHES = [
+    Patch(
+        "map-run-permissions",
+        "A permission that names Map Runs allows nothing: a call about one is judged as if it named no resource.",
+        (RESOURCE,),
+        _apply_resources,
+    ),
     Patch(
         "machine-roles",
         "A state machine may call, read and write what its role does not allow, even where permissions are enforced.",
