@@ -11,6 +11,8 @@ from fanfold.cli import doctor, engine, inspect, plan, recipes, replay, tables, 
 from fanfold.errors import FanfoldError, NoSpace, RecipeError, UnknownRecipe, UsageError
 
 INTERRUPTED = 130
+WRONG_USE: type[typer.BadParameter] = typer.BadParameter.__mro__[1]  # type: ignore[assignment]
+"""What Typer raises for a command line that does not parse: the base of its BadParameter, which it does not export."""
 
 app = typer.Typer(
     name="fanfold",
@@ -26,7 +28,12 @@ for module in (upload, engine, inspect, replay, tables, plan, recipes, doctor):
 def run() -> None:
     """Run one command; print what goes wrong as one line and a remedy."""
     try:
-        app()
+        # Typer's own errors are several lines in a box, and its answer to Ctrl-C says nothing.
+        status = app(standalone_mode=False)
+        if status == INTERRUPTED:
+            raise KeyboardInterrupt
+    except WRONG_USE as error:
+        refuse(error)
     except FanfoldError as error:
         fail(error)
     except OSError as error:
@@ -36,6 +43,16 @@ def run() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("fanfold: interrupted. `fanfold ls` shows how far the job came.\n")
         raise SystemExit(INTERRUPTED) from None
+    raise SystemExit(status)
+
+
+def refuse(error: typer.BadParameter) -> None:
+    """Print what is wrong with a command line, or the help of a group that was called without a command; end with 2."""
+    command = error.ctx.command_path if error.ctx else "fanfold"
+    text = error.format_message()
+    remedy = f"fanfold: UsageError: {' '.join(text.split()).rstrip('.')}. See `{command} --help`.\n"
+    sys.stderr.write(remedy if text else "")
+    raise SystemExit(error.exit_code) from None
 
 
 def fail(error: FanfoldError) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -13,13 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fanfold.cli import place, show
-from fanfold.errors import TransientError, UsageError
+from fanfold.errors import NoSpace, TransientError, UsageError
 
 if TYPE_CHECKING:
     from fanfold.aws.stack import Stack
 
 TAKEN_S = 120
 """How long an upload may wait until Intake has it."""
+
+ROOM = 5
+"""A run keeps the upload, its parts, its outputs, and a copy of these; JSON Lines are larger than CSV."""
 
 Paths = Annotated[list[Path], typer.Argument(help="The files to process.", show_default=False)]
 RecipeName = Annotated[str | None, typer.Option(help="The recipe to use; without it, the built-in one of the kind.")]
@@ -52,6 +56,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Run files on the embedded engine, and fetch the outputs."""
         _check(paths, recipe, recipes, chunk)
+        _check_room(paths, out)
         with place.opened() as stack:
             _push(stack, recipes, recipe)
             uploads = [send(stack, path, recipe, chunk) for path in paths]
@@ -102,6 +107,20 @@ def _check(paths: Sequence[Path], recipe: str | None, recipes_file: Path | None,
         known = read_recipes(recipes_file)
         if recipe is not None:
             known.get(recipe)
+
+
+def _check_room(paths: Sequence[Path], out: Path) -> None:
+    """Refuse a run whose objects, parts and outputs would fill the disk of the engine or of the outputs."""
+    from fanfold.engine.home import Home
+
+    needed = ROOM * sum(path.stat().st_size for path in paths)
+    for folder in (Home.at().path, out.absolute()):
+        standing = next(found for found in (folder, *folder.parents) if found.exists())
+        if (free := shutil.disk_usage(standing).free) < needed:
+            raise NoSpace(
+                f"a run of {show.size(needed // ROOM)} needs about {show.size(needed)} of disk, "
+                f"and where {folder} lies {show.size(free)} are free"
+            )
 
 
 def read_recipes(path: Path) -> Any:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from fanfold.cli import app as application
 from fanfold.cli import show, upload
 
 
@@ -94,6 +97,34 @@ def test_an_unknown_profile_is_said_in_one_line() -> None:
     assert done.returncode == 2
     assert "nobody-has-this" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_run_that_would_fill_the_disk_is_refused_before_it_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, "t.csv", "a,b\n" + "1,2\n" * 300)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(upload.shutil, "disk_usage", lambda folder: SimpleNamespace(free=4096))
+    monkeypatch.setattr(sys, "argv", ["fanfold", "run", str(path)])
+    with pytest.raises(SystemExit) as end:
+        application.run()
+    said = capsys.readouterr().err
+    assert end.value.code == 1
+    assert said.startswith("fanfold: NoSpace: a run of 1.2 KiB needs about 5.9 KiB of disk")
+    assert said.count("\n") == 1
+    assert not (tmp_path / ".fanfold").exists()
+
+
+def test_a_disk_that_fills_up_is_said_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "out/rows.jsonl")
+
+    monkeypatch.setattr(application, "app", full)
+    with pytest.raises(SystemExit):
+        application.run()
+    assert "no space left on the disk of out/rows.jsonl" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["../../up", "/etc/passwd", "a/../../b", "rows.csv", "tiles/0/0.jpeg"])

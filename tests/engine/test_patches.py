@@ -27,6 +27,7 @@ ELSEWHERE = {
     "objects-kept": "test_restart",
     "orphans": "test_process",
     "secure-transport": "tests.privilege",
+    "wildcards": "tests.privilege",
     "streams-kept": "test_restart",
 }
 """Patches of which another module holds the law, with and without."""

@@ -1,4 +1,4 @@
-"""Least privilege, on the engine with the roles enforced: the main job passes, and nothing passes beyond it."""
+"""Least privilege on the engine, which enforces the roles: the main job passes, and nothing passes beyond it."""
 
 from __future__ import annotations
 
@@ -64,12 +64,10 @@ WITHIN = {
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FANFOLD_ENGINE_IAM", "1")
-        with engines.session(tmp_path_factory.mktemp("enforced")) as engine:
-            made = Stack.find(Account(region=engine.region, endpoint=engine.endpoint), engine.stack)
-            made.stores.work.put(intake.RECIPES_KEY, RECIPES)
-            yield made
+    with engines.session(tmp_path_factory.mktemp("enforced")) as engine:
+        made = Stack.find(Account(region=engine.region, endpoint=engine.endpoint), engine.stack)
+        made.stores.work.put(intake.RECIPES_KEY, RECIPES)
+        yield made
 
 
 def ran(stack: Stack, key: str, body: bytes) -> dict[str, Any]:
@@ -144,18 +142,25 @@ def test_each_function_is_denied_what_is_beyond_its_policy(stack: Stack, functio
     assert probed(stack, function, BEYOND[function]) in ("AccessDenied", "AccessDeniedException")
 
 
-def test_without_the_patch_policies_that_ask_for_tls_deny_even_a_function_s_own_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+ODD = ("s3", "put_object", {"Bucket": "$work", "Key": "jobs/new\nline", "Body": "x"})
+
+
+def test_a_wildcard_covers_a_key_of_several_lines(stack: Stack) -> None:
+    assert probed(stack, "TableRows", ODD) == "allowed"
+
+
+@pytest.mark.parametrize(("patch", "probe"), [("secure-transport", WITHIN["TableRows"]), ("wildcards", ODD)])
+def test_without_its_patch_the_engine_denies_a_function_its_own_work(
+    tmp_path: Path, patch: str, probe: tuple[str, str, dict[str, Any]]
 ) -> None:
-    monkeypatch.setenv("FANFOLD_ENGINE_IAM", "1")
     home = Home.at(tmp_path)
     with home.starting():
-        running = process.start(home, ["--without", "secure-transport"])
+        running = process.start(home, ["--without", patch])
         try:
             deploy.deploy(
                 deploy.stack_folder(), engines.STACK, *process.clients(running.record, "s3", "cloudformation")
             )
             bare = Stack.find(Account(region="us-east-1", endpoint=running.record["endpoint"]), engines.STACK)
-            assert probed(bare, "TableRows", WITHIN["TableRows"]) == "AccessDenied"
+            assert probed(bare, "TableRows", probe) == "AccessDenied"
         finally:
             process.leave(home, running)

@@ -22,6 +22,7 @@ TEXT = Original(MODULE, "_s3_object_text", "9351030b682220e3")
 GATHER = Original("ministack.core.iam_evaluator", "_gather_role_policies", "d83d1661b86595ac")
 EVALUATE = Original("ministack.core.iam_evaluator", "evaluate", "2a5dd6932d1aca6a")
 RESOURCE = Original("ministack.core.iam_actions", "extract_resource_arn", "82f51700695c62fd")
+WILDCARD = Original("ministack.core.iam_evaluator", "_fnmatch_compile", "c95d90f11ae7a023")
 
 
 def demand(error: str, action: str, resource: str) -> None:
@@ -86,7 +87,20 @@ def _apply_resources() -> None:
     RESOURCE.amend((asked, f'{asked} or _safe_json_field(body, "mapRunArn")'))
 
 
+def _apply_wildcards() -> None:
+    WILDCARD.amend(
+        ("re.IGNORECASE if ignore_case else 0", "re.DOTALL | (re.IGNORECASE if ignore_case else 0)"),
+        ('f"^{regex}$"', 'f"^{regex}" + chr(92) + "Z"'),
+    )
+
+
 PATCHES = [
+    Patch(
+        "wildcards",
+        "A wildcard in a policy matches no line end, so that a role is denied a key that holds one.",
+        (WILDCARD,),
+        _apply_wildcards,
+    ),
     Patch(
         "map-run-permissions",
         "A permission that names Map Runs allows nothing: a call about one is judged as if it named no resource.",
