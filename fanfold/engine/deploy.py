@@ -26,7 +26,7 @@ DEPLOY_S = 120.0
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML with CloudFormation's short tags, read as their long forms."""
 
 
@@ -68,9 +68,16 @@ def read_template(folder: Path) -> dict[str, Any]:
 def digest(folder: Path) -> str:
     """Return the hash of everything that is deployed: a stack of another one is updated."""
     made = hashlib.sha256()
-    for path in sorted(_files(folder)):
-        made.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in [*sorted(_files(folder)), *_sources()]:
+        made.update(str(path).encode() + b"\0" + path.read_bytes() + b"\0")
     return made.hexdigest()
+
+
+def _sources() -> list[Path]:
+    """Return the modules that the functions import from this environment: a change of them is a new deployment too."""
+    package = Path(__file__).parents[1]
+    others = {package / "engine", package / "cli", package / "console"}
+    return [path for path in sorted(package.rglob("*.py")) if not others & set(path.parents)]
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -63,7 +63,7 @@ def start(home: Home, arguments: list[str] | None = None) -> Running:
         log.seek(0, os.SEEK_END)
         if log.tell() > 10_000_000:
             log.truncate(0)
-        command = [sys.executable, "-m", "fanfold.engine.serve", str(home.path), str(theirs.fileno())]
+        command = [sys.executable, "-P", "-m", "fanfold.engine.serve", str(home.path), str(theirs.fileno())]
         # A session of its own: the terminal's Ctrl-C is for the command, which then lets go of its lease.
         process = subprocess.Popen(  # noqa: S603 - this very interpreter
             command + (arguments or []),

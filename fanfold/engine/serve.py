@@ -91,7 +91,12 @@ async def _serve(home: Home, claim: int, connection: socket.socket, without: fro
     chosen = [patch for patch in patches.every(store) if patch.name not in without]
     release = version("ministack")
     mend.mend(chosen, release)
-    leases = Leases(secrets.token_hex(16), on_empty=stop, on_deployed=lambda: keeper.remember())
+
+    def deployed() -> None:
+        workers.renew()
+        keeper.remember()
+
+    leases = Leases(secrets.token_hex(16), on_empty=stop, on_deployed=deployed)
     endpoint = f"http://127.0.0.1:{port}"
     identity = {"ministack": release, "state format": STATE_FORMAT}
     snapshots = Snapshots(home.state, store, identity, endpoint, leases.known)
@@ -140,6 +145,8 @@ async def _serve(home: Home, claim: int, connection: socket.socket, without: fro
     (home.path / "port").write_text(str(port))
     _tell(connection, {"record": record, **leases.known, "stopping": False})
     leases.adopt(connection)
+    # Not before: its imports would take the time that somebody waits for the engine.
+    workers.begin()
     keeper.start()
     watch = asyncio.create_task(_watch(home, claim, over))
     await server

@@ -61,6 +61,16 @@ def a_retry_by_name_tries_again(place: Place) -> None:
     assert place.calls(job)["work-0-0"] == 2
 
 
+@law("forked-workers")
+def a_worker_is_forked_from_a_process_that_has_its_imports_done(place: Place) -> None:
+    time.sleep(1.5)
+    place.invoke(do="end")
+    _, (_, parent) = place.invoke(do="family")
+    status = Path(f"/proc/{parent}/status").read_text()
+    assert parent != place.engine.pid
+    assert int(status.split("PPid:")[1].split()[0]) == place.engine.pid
+
+
 @law("living-workers")
 def a_handler_that_raises_leaves_its_process_warm(place: Place) -> None:
     _, before = place.invoke(do="log", text="before")

@@ -168,13 +168,13 @@ def _lost(place: Place) -> None:
         place.invoke(do="sleep", seconds=2.8)
 
 
-def test_a_busy_worker_ends_with_its_engine(tmp_path: Path) -> None:
-    assert not busy_worker(Place(engines.up(tmp_path, folder=APP)))
-
-
-def test_without_the_patch_a_busy_worker_outlives_its_engine(tmp_path: Path) -> None:
-    with engine_without(tmp_path, "orphans") as place:
-        assert busy_worker(place)
+@pytest.mark.parametrize(
+    ("patches", "outlives"), [([], False), (["forked-workers"], False), (["forked-workers", "orphans"], True)]
+)
+def test_a_busy_worker_ends_with_its_engine(tmp_path: Path, patches: list[str], outlives: bool) -> None:
+    """A zygote takes its workers with it; those that start by themselves look after the engine, thanks to the patch."""
+    with engine_without(tmp_path, *patches) as place:
+        assert busy_worker(place) is outlives
 
 
 def test_an_engine_whose_home_is_removed_ends(tmp_path: Path) -> None:
@@ -251,3 +251,31 @@ def test_a_template_that_is_refused_is_told_of(tmp_path: Path) -> None:
     ):
         pytest.fail("it was deployed")
     assert engines.find(tmp_path / "home") is None
+
+
+def test_code_that_has_changed_is_what_runs_next(tmp_path: Path) -> None:
+    folder = tmp_path / "app"
+    shutil.copytree(APP, folder)
+    engines.up(tmp_path / "home", folder=folder)
+    try:
+        with engines.session(tmp_path / "home", folder=folder) as engine:
+            place = Place(engine)
+            _, (before, _) = place.invoke(do="family")
+            assert place.invoke(do="family")[1][0] == before
+        probe = folder / "probe.py"
+        probe.write_text(probe.read_text().replace('return "slept"', 'return "dreamt"'))
+        with engines.session(tmp_path / "home", folder=folder):
+            assert place.invoke(do="sleep", seconds=0) == (None, "dreamt")
+            until(lambda: not alive(before))
+    finally:
+        engines.down(tmp_path / "home")
+
+
+def test_workers_start_also_when_their_zygote_has_died(tmp_path: Path) -> None:
+    with engines.session(tmp_path, folder=APP) as engine:
+        place = Place(engine)
+        _, (worker, zygote) = place.invoke(do="family")
+        os.kill(zygote, signal.SIGKILL)
+        until(lambda: not alive(worker))
+        assert place.invoke(do="echo", value=1)[0] in (None, "Unhandled")
+        assert until(lambda: place.invoke(do="echo", value=1) == (None, 1))

@@ -9,6 +9,7 @@ import threading
 import time
 from typing import Any
 
+from fanfold.engine import workers
 from fanfold.engine.mend import Original, Patch
 
 RUNTIME = "ministack.core.lambda_runtime"
@@ -204,7 +205,17 @@ def _orphans() -> None:
     SCRIPT.amend((imports, imports + WATCH))
 
 
+def _forks() -> None:
+    SPAWN.amend(("subprocess.Popen(", "_launch("), _launch=workers.launch)
+
+
 PATCHES = [
+    Patch(
+        "forked-workers",
+        "Each worker imports everything anew, which takes most of a second.",
+        (SPAWN,),
+        _forks,
+    ),
     Patch(
         "error-names",
         "Every failure of a function is Runtime.HandlerError, so that no Retry and no Catch by name matches.",

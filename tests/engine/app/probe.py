@@ -108,6 +108,10 @@ def write(event: dict[str, Any], context: Any) -> None:
     put(event["key"])
 
 
+def family(event: dict[str, Any], context: Any) -> list[int]:
+    return [os.getpid(), os.getppid()]
+
+
 def count(event: dict[str, Any], context: Any) -> str:
     """Say that this process was here."""
     put(f"processes/{event['job']}/{STARTED}")
@@ -117,7 +121,7 @@ def count(event: dict[str, Any], context: Any) -> str:
 
 DOINGS = {
     found.__name__: found
-    for found in (split, work, merge, poison, transient, end, sleep, echo, log, large, write, count)
+    for found in (split, work, merge, poison, transient, end, sleep, echo, log, large, write, family, count)
 }
 
 
