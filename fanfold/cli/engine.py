@@ -33,6 +33,7 @@ def register(app: typer.Typer) -> None:
             show.print_json(told)
             return
         show.say(f"The engine answers at {running.endpoint}, region {running.region}. Stop it with `fanfold down`.")
+        show.say("Any AWS client can use it, with `test` as access key and as secret key:")
         show.say(f"  aws --endpoint-url {running.endpoint} s3 cp FILE s3://{stack.uploads}/")
 
     @app.command()

@@ -12,6 +12,8 @@ from typer.main import get_command
 
 from fanfold import errors, recipes
 from fanfold.cli.app import app
+from fanfold.engine import patches
+from fanfold.engine.bodies import Store
 from tests.docs import cli_reference
 
 ROOT = Path(__file__).parents[2]
@@ -130,3 +132,14 @@ def test_every_command_and_option_says_what_it_is_for() -> None:
 def test_every_command_takes_json() -> None:
     for name, command in cli_reference.commands(COMMANDS, "fanfold"):
         assert "--json" in {option for one in command.params for option in one.opts}, name
+
+
+def test_every_patch_of_the_engine_is_listed_with_its_fault_and_no_other(tmp_path: Path) -> None:
+    documented = rows("docs/engine.md")
+    listed = {name: cells[0] for name, cells in documented.items() if not name.startswith("FANFOLD_")}
+    assert listed == {patch.name: patch.fault for patch in patches.every(Store(tmp_path))}
+
+
+def test_every_variable_of_the_environment_is_listed() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "fanfold").rglob("*.py"))
+    assert set(re.findall(r"\bFANFOLD_[A-Z_]+\b", code)) == {name for name in rows("docs/engine.md") if name.isupper()}
