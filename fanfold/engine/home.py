@@ -50,6 +50,9 @@ class Home:
     def make(self) -> None:
         """Create the folder, closed to others: it holds objects, records and the secret of the lease port."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ignored = self.path / ".gitignore"
+        if not ignored.exists():
+            ignored.write_text("*\n")
 
     def wipe(self) -> None:
         """Remove what a dead engine leaves: its record and its temporary files. The caller holds a lock."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import socket
@@ -55,6 +56,8 @@ def start(home: Home, arguments: list[str] | None = None) -> Running:
 
     Raises EngineError when it does not come up: what it says is in the message, the rest in its log.
     """
+    if importlib.util.find_spec("ministack") is None:
+        raise EngineError("MiniStack is not installed: pip install 'fanfold[all]'")
     await_end(home)
     home.wipe()
     ours, theirs = socket.socketpair()

@@ -127,7 +127,7 @@ def test_a_failure_and_its_traceback_are_logged(place: Place) -> None:
 
 
 def test_a_function_may_wait_for_another_while_all_workers_are_busy(place: Place) -> None:
-    """Each of many callers holds a worker and asks a function whose turns are all taken."""
+    """Each of many callers holds a worker and asks its own function, whose turns are all taken, and then another."""
     state = {
         "Type": "Map",
         "Items": list(range(12)),
@@ -140,7 +140,7 @@ def test_a_function_may_wait_for_another_while_all_workers_are_busy(place: Place
                     **place.task(),
                     "Arguments": {
                         "FunctionName": place.outputs["Asker"],
-                        "Payload": {"do": "sleep", "seconds": 0.1},
+                        "Payload": {"do": "sleep", "seconds": 0.1, "itself": 1},
                     },
                 }
             },

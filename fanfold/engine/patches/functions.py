@@ -184,6 +184,8 @@ def _worker_cap() -> None:
             "    finally:\n        release_worker(worker)",
             "    finally:\n        release_worker(worker)\n        turn.release()",
         ),
+        # So that a call by a worker is told from a first one, wherever the first one came from.
+        ("depth=_invoke_depth.get(),", "depth=_invoke_depth.get() or 1,"),
         _turns=turns,
     )
 
