@@ -88,7 +88,7 @@ def _set_going(stack: Stack, plan: Preview, execution: str) -> str:
 def wait(stack: Stack, job_id: str) -> dict[str, Any]:
     """Return the item of a job once it has ended."""
     pause = 0.05
-    while (item := stack.stores.jobs.get(job_id))["status"] in ("PENDING", "RUNNING"):
+    while (item := stack.stores.jobs.get(job_id)).get("status", "PENDING") in ("PENDING", "RUNNING"):
         time.sleep(pause)
         pause = min(1.0, pause * 1.2)
     return item
