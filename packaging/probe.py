@@ -69,7 +69,9 @@ def notes(made: bytes, output: str) -> list[str | None]:
         return [row["note"] or None for row in csv.DictReader(io.StringIO(made.decode(), newline=""))]
     import pyarrow.parquet
 
-    found: list[str | None] = pyarrow.parquet.read_table(io.BytesIO(made)).column("note").to_pylist()
+    # Without threads of its own: at a process's end they have been seen to abort it.
+    table = pyarrow.parquet.read_table(io.BytesIO(made), use_threads=False, pre_buffer=False)
+    found: list[str | None] = table.column("note").to_pylist()
     return found
 
 

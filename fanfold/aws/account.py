@@ -32,7 +32,9 @@ class Account:
     def client(self, service: str) -> Any:
         """Return the boto3 client of a service."""
         if service not in self._clients:
-            keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"} if self.endpoint else {}
-            session = boto3.Session(profile_name=self.profile, region_name=self.region, **keys)
+            keys: dict[str, Any] = {}
+            if self.endpoint:
+                keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+            session: Any = boto3.Session(profile_name=self.profile, region_name=self.region, **keys)
             self._clients[service] = session.client(service, endpoint_url=self.endpoint, config=CONFIG)
         return self._clients[service]

@@ -132,7 +132,7 @@ class Bucket:
             try:
                 with ThreadPoolExecutor(COPIES_AT_ONCE) as pool:
                     numbered = enumerate(upload_parts(pieces, size), start=1)
-                    parts = list(pool.map(lambda part: self._upload_part(upload, *part, work), numbered))
+                    parts = list(pool.map(lambda part: self._upload_part(upload, part[0], part[1], work), numbered))
                 self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
             except BaseException:
                 # What was uploaded costs storage until it is aborted; the failure itself goes on.
