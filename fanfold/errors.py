@@ -22,6 +22,8 @@
     + NoSpace                a disk is full
     + EngineError            the embedded engine cannot start, or has died
   - UsageError               the command makes no sense as it was given
+    + FileChanged            a file was written to while it was uploaded
+    + Unreachable            AWS does not answer a command, or not this caller
 
 Step Functions matches `ErrorEquals` against the class name and cannot see inheritance
 (https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html). So
@@ -167,6 +169,18 @@ class UsageError(FanfoldError):
     """The command makes no sense as it was given."""
 
     remedy = "See `fanfold --help`."
+
+
+class FileChanged(UsageError):
+    """A file was written to while it was uploaded."""
+
+    remedy = "Run the command again once nothing writes to the file."
+
+
+class Unreachable(UsageError):
+    """AWS does not answer a command, or not this caller."""
+
+    remedy = "Check the network, and the profile, region and credentials; AWS_ENDPOINT_URL takes the place of AWS."
 
 
 def _tree(cls: type[FanfoldError]) -> dict[str, type[FanfoldError]]:

@@ -11,7 +11,7 @@ from fanfold.cli import doctor, engine, inspect, plan, recipes, replay, tables, 
 from fanfold.errors import FanfoldError, NoSpace, RecipeError, UnknownRecipe, UsageError
 
 INTERRUPTED = 130
-WRONG_USE: type[typer.BadParameter] = typer.BadParameter.__mro__[1]  # type: ignore[assignment]
+WRONG_USE: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
 """What Typer raises for a command line that does not parse: the base of its BadParameter, which it does not export."""
 
 app = typer.Typer(
@@ -29,7 +29,7 @@ def run() -> None:
     """Run one command; print what goes wrong as one line and a remedy."""
     try:
         # Typer's own errors are several lines in a box, and its answer to Ctrl-C says nothing.
-        status = app(standalone_mode=False)
+        status = app(prog_name="fanfold", standalone_mode=False)
         if status == INTERRUPTED:
             raise KeyboardInterrupt
     except WRONG_USE as error:

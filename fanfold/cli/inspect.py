@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fanfold.cli import place, show
+from fanfold.errors import UsageError
 
 if TYPE_CHECKING:
     from fanfold.aws.stack import Stack
@@ -22,6 +23,7 @@ AllChunks = Annotated[bool, typer.Option("--all", help="Show every chunk, not on
 Follow = Annotated[bool, typer.Option("--follow", help="Go on showing what is logged until the job ends.")]
 
 CHUNKS_SHOWN = 20
+STATUSES = ("PENDING", "RUNNING", "SUCCEEDED", "PARTIAL", "FAILED", "IGNORED")
 
 
 def register(app: typer.Typer) -> None:
@@ -38,8 +40,11 @@ def register(app: typer.Typer) -> None:
         """List jobs, the latest first."""
         from fanfold import report
 
+        wanted = STATUSES if status is None else (status.upper(),)
+        if wanted[0] not in STATUSES:
+            raise UsageError(f"--status is {status!r}, and a job's is one of {', '.join(STATUSES)}")
         with at() as stack:
-            found = (item for item in report.jobs(stack) if status in (None, item["status"]))
+            found = (item for item in report.jobs(stack) if item["status"] in wanted)
             items = list(islice(found, limit))
         if json:
             for item in items:

@@ -45,20 +45,26 @@ def chosen(command: Callable[..., None]) -> Callable[..., None]:
 
 @contextmanager
 def opened(profile: str | None = None, region: str | None = None, name: str | None = None) -> Iterator[Stack]:
-    """Yield the stack that is meant; the embedded engine is started for it where none runs, and stopped again."""
-    from botocore.exceptions import BotoCoreError
+    """Yield the stack that is meant; the embedded engine is started for it where none runs, and stopped again.
+
+    Raises Unreachable where AWS does not answer or knows no such caller, EngineError where the engine does not.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
 
     from fanfold.aws.account import Account
     from fanfold.aws.stack import DEFAULT_NAME, Stack
-    from fanfold.errors import UsageError
+    from fanfold.errors import EngineError, TransientError, Unreachable
 
     if profile or region or name:
         try:
             yield Stack.find(Account(profile, region), name or DEFAULT_NAME)
-        except BotoCoreError as error:
-            raise UsageError(f"AWS cannot be asked: {error}") from error
+        except (BotoCoreError, ClientError, TransientError) as error:
+            raise Unreachable(f"AWS cannot be asked: {error}") from error
         return
     from fanfold import engine
 
     with engine.session() as running:
-        yield Stack.find(Account(region=running.region, endpoint=running.endpoint), running.stack)
+        try:
+            yield Stack.find(Account(region=running.region, endpoint=running.endpoint), running.stack)
+        except TransientError as error:
+            raise EngineError(f"the engine in {running.home} does not answer: {error}") from error

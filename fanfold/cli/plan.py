@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from fanfold.cli import place, show
-from fanfold.cli.upload import Chunk, RecipeName, read_recipes
+from fanfold.cli.given import Chunk, RecipeName, read_recipes
 from fanfold.errors import UnknownFormat, UsageError
 
 PathToPlan = Annotated[Path, typer.Argument(metavar="PATH", help="The file to plan.", show_default=False)]

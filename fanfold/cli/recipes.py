@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fanfold.cli import place, show
-from fanfold.cli.upload import read_recipes
+from fanfold.cli.given import read_recipes
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A file of recipes.", show_default=False)]
 

@@ -38,7 +38,7 @@ def commands(group: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 def metavar(argument: Any) -> str:
     """Return an argument as a command's usage shows it."""
-    return str(argument.metavar or argument.name.upper()) + ("…" if argument.nargs == -1 else "")
+    return str(argument.metavar or argument.name.upper())
 
 
 def render() -> str:
