@@ -129,7 +129,7 @@ def _words(identity: dict[str, str]) -> str:
 class Keeper(threading.Thread):
     """Saves a snapshot some time after something worth keeping happened; never spends more than a tenth of the time."""
 
-    def __init__(self, save: Callable[[], None], pause_s: float = 5.0) -> None:
+    def __init__(self, save: Callable[[], None], pause_s: float = 2.0) -> None:
         super().__init__(name="fanfold-keeper", daemon=True)
         self._save = save
         self._pause_s = pause_s

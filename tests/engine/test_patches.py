@@ -252,7 +252,7 @@ def a_change_that_a_function_never_takes_ends_in_the_queue(place: Place) -> None
                 return body
         return None
 
-    until(lambda: len(place.keys(f"changes/{name}/")) == 2, 10)
+    until(lambda: len(place.keys(f"changes/{name}/")) == 2, 6)
     assert until(letter, 10)["requestContext"]["condition"] == "RetryAttemptsExhausted"
 
 

@@ -21,6 +21,7 @@ from fanfold.engine.mend import Original, Patch
 from fanfold.engine.patches import executions, result_writer
 from fanfold.engine.patches.executions import Execution, Stopped
 from fanfold.engine.patches.functions import WORKERS
+from fanfold.engine.patches.map_settings import Settings, State
 
 MODULE = "ministack.services.stepfunctions"
 RUN = Original(MODULE, "_run_distributed_map", "2b77d3ec0e04f8f1")
@@ -30,7 +31,6 @@ DESCRIBE = Original(MODULE, "_map_run_view", "b1ea8fa2df55a9e3")
 PARSE = Original(MODULE, "_parse_reader_items", "80954bad8e260c9b")
 
 MapRun = dict[str, Any]
-State = dict[str, Any]
 
 THREADS = 4 * WORKERS
 """Children that run at a time, whatever MaxConcurrency allows: more would only wait for a worker as their time runs."""
@@ -97,67 +97,6 @@ def run(
         selected = sf._apply_result_path(state, raw, sf._apply_result_selector(state, result))
         output = sf._apply_output_path(state, selected, ctx)
     return output, sf._next_or_end(state)
-
-
-class Settings:
-    """The fields of a Map state, in either query language."""
-
-    def __init__(self, state: dict[str, Any], raw: Any, effective: Any, ctx: dict[str, Any]) -> None:
-        self.state, self.raw, self.effective, self.ctx = state, raw, effective, ctx
-        self.jsonata = sf._state_query_language(state, ctx) == "JSONata"
-        self.limits = {
-            "maxConcurrency": int(self.number("MaxConcurrency")),
-            "toleratedFailureCount": int(self.number("ToleratedFailureCount")),
-            "toleratedFailurePercentage": float(self.number("ToleratedFailurePercentage")),
-        }
-        self.tolerates = [
-            name
-            for name in ("ToleratedFailureCount", "ToleratedFailurePercentage")
-            if name in state or f"{name}Path" in state
-        ]
-
-    def number(self, name: str) -> float:
-        """Return a number that is given as one, as a JSONata expression, or by a path."""
-        if self.jsonata and isinstance(self.state.get(name), str):
-            return float(sf._jsonata_state_field(self.state, name, "number", self.raw, self.ctx))
-        if f"{name}Path" in self.state:
-            return float(sf._resolve_path_or_ctx(self.state[f"{name}Path"], self.effective, self.ctx))
-        return float(self.state.get(name) or 0)
-
-    def resolve(self, template: Any, **context: Any) -> Any:
-        """Return a template with its expressions evaluated."""
-        ctx = self.ctx | context
-        if self.jsonata:
-            return sf._apply_jsonata_template(template, self.raw, ctx)
-        return sf._resolve_params_obj(template, self.effective, ctx)
-
-    def items(self) -> list[Any]:
-        """Read the items; raises _ExecutionError States.ItemReaderFailed."""
-        if self.state.get("ItemReader"):
-            return self._read(self.state["ItemReader"])
-        if self.jsonata and "Items" in self.state:
-            return list(sf._jsonata_state_field(self.state, "Items", "array", self.raw, self.ctx))
-        found = sf._resolve_path_or_ctx(self.state.get("ItemsPath", "$"), self.effective, self.ctx)
-        return found if isinstance(found, list) else [found]
-
-    def _read(self, reader: dict[str, Any]) -> list[Any]:
-        config = dict(reader.get("ReaderConfig") or {})
-        if self.jsonata and isinstance(config.get("MaxItems"), str):
-            config["MaxItems"] = int(self.resolve(config["MaxItems"]))
-        arguments = self.resolve(reader.get("Arguments") or reader.get("Parameters") or {})
-        resolved = {"Resource": reader.get("Resource", ""), "Arguments": arguments, "ReaderConfig": config}
-        try:
-            return list(sf._read_map_items(resolved, self.effective, self.ctx))
-        except ValueError as error:
-            raise sf._ExecutionError("States.ItemReaderFailed", f"the items cannot be read: {error}") from error
-
-    def inputs(self) -> list[str]:
-        """Return the JSON of each child's input."""
-        selector = self.state.get("ItemSelector") or self.state.get("Parameters")
-        return [
-            json.dumps(self.resolve(selector, Map={"Item": {"Index": index, "Value": item}}) if selector else item)
-            for index, item in enumerate(self.items())
-        ]
 
 
 def _names(execution: Execution, state: dict[str, Any]) -> tuple[str, str, str]:

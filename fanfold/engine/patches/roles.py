@@ -14,7 +14,8 @@ from ministack.services import stepfunctions as sf
 from fanfold.engine.mend import Original, Patch
 from fanfold.engine.patches import executions, map_runs, result_writer
 from fanfold.engine.patches.executions import Execution
-from fanfold.engine.patches.map_runs import MapRun, Settings, State
+from fanfold.engine.patches.map_runs import MapRun
+from fanfold.engine.patches.map_settings import Settings, State
 
 MODULE = "ministack.services.stepfunctions"
 CALL = Original(MODULE, "_call_lambda", "25830369b12636da")
