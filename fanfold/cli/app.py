@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import sys
+from typing import NoReturn
 
 import typer
 
-from fanfold.cli import doctor, engine, inspect, plan, recipes, replay, tables, upload
+from fanfold.cli import doctor, engine, inspect, plan, recipes, replay, show, tables, upload
 from fanfold.errors import FanfoldError, NoSpace, RecipeError, UnknownRecipe, UsageError
 
 INTERRUPTED = 130
@@ -37,25 +38,28 @@ def run() -> None:
     except FanfoldError as error:
         fail(error)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        where = error.filename or "the temporary folder"
+        if error.errno == errno.ENOSPC:
+            fail(NoSpace(f"there is no space left on the disk of {where}"))
+        if not isinstance(error, NotADirectoryError | PermissionError):
             raise
-        fail(NoSpace(f"there is no space left on the disk of {error.filename or 'the temporary folder'}"))
+        fail(UsageError(f"{where}: {error.strerror}"))
     except KeyboardInterrupt:
         sys.stderr.write("fanfold: interrupted. `fanfold ls` shows how far the job came.\n")
         raise SystemExit(INTERRUPTED) from None
     raise SystemExit(status)
 
 
-def refuse(error: typer.BadParameter) -> None:
+def refuse(error: typer.BadParameter) -> NoReturn:
     """Print what is wrong with a command line, or the help of a group that was called without a command; end with 2."""
     command = error.ctx.command_path if error.ctx else "fanfold"
     text = error.format_message()
-    remedy = f"fanfold: UsageError: {' '.join(text.split()).rstrip('.')}. See `{command} --help`.\n"
-    sys.stderr.write(remedy if text else "")
+    if text:
+        show.wrong("UsageError", " ".join(text.split()), f"See `{command} --help`.")
     raise SystemExit(error.exit_code) from None
 
 
-def fail(error: FanfoldError) -> None:
+def fail(error: FanfoldError) -> NoReturn:
     """Print an error and end: with 2 for a command that makes no sense, else with 1."""
-    sys.stderr.write(f"fanfold: {type(error).__name__}: {str(error).rstrip('.')}. {error.remedy}\n")
+    show.wrong(type(error).__name__, str(error), error.remedy)
     raise SystemExit(2 if isinstance(error, UsageError | RecipeError | UnknownRecipe) else 1) from None

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import typer
 
@@ -45,10 +46,15 @@ def findings() -> Iterator[Finding]:
 
 
 def _engine() -> Finding:
-    from fanfold.engine.mend import PINNED
+    """Look whether MiniStack is, function by function, the one that the engine mends."""
+    from fanfold.engine import patches
+    from fanfold.engine.bodies import Store
+    from fanfold.engine.mend import PINNED, refused
 
-    found = version("ministack")
-    return Finding("engine", found == PINNED, f"MiniStack {found}", f"pip install 'ministack[full]=={PINNED}'")
+    with TemporaryDirectory(prefix="fanfold-") as folder:
+        reasons = refused(patches.every(Store(Path(folder))))
+    found = f"MiniStack {version('ministack')}" + (f", {len(reasons)} differences: {reasons[0]}" if reasons else "")
+    return Finding("engine", not reasons, found, f"pip install 'ministack[full]=={PINNED}'")
 
 
 def register(app: typer.Typer) -> None:

@@ -31,6 +31,10 @@ def _fetched(stack: Stack, output: dict[str, Any], folder: Path) -> Path:
     key = output["uri"].removeprefix(f"s3://{bucket}/")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if output["bytes"] == 0:
+            # S3 has no range of no bytes; its refusal names the key, and is no XML where that has control characters.
+            path.write_bytes(b"")
+            return path
         with translated(f"fetching {output['uri']}"):
             stack.account.client("s3").download_file(bucket, key, str(path))
     except OSError as error:

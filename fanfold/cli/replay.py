@@ -46,6 +46,7 @@ def register(app: typer.Typer) -> None:
             "unfinished": [line.id for line in plan.unfinished],
             "execution_arn": started,
             "status": item.get("status"),
+            "error": item.get("error") if started else None,
         }
         show.print_json(told) if json else _print(plan, told)
         if started and told["status"] not in ("SUCCEEDED", "PARTIAL"):
@@ -60,3 +61,5 @@ def _print(plan: Preview, told: dict[str, Any]) -> None:
             show.say(f"  {line.id}  {line.role}")
     if told["execution_arn"]:
         show.say(f"{told['status']}  job {told['job_id']}")
+    if told["error"]:
+        show.wrong(**told["error"])

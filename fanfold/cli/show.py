@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from unicodedata import category
 
 COLOURS = {"SUCCEEDED": "green", "PARTIAL": "yellow", "FAILED": "red", "RUNNING": "cyan", "IGNORED": "dim"}
 
@@ -24,12 +25,25 @@ def _plain(value: object) -> object:
     return str(value)
 
 
+def plain(text: object, kept: str = "") -> str:
+    """Return text with its control characters escaped: keys and rows hold any, and a terminal obeys some of them."""
+    return "".join(
+        one if one in kept or not category(one).startswith("C") else one.encode("unicode_escape", "replace").decode()
+        for one in str(text)
+    )
+
+
 def say(text: str = "") -> None:
-    """Print a line for people; markup in data is shown as it is."""
+    """Print text for people; markup in data is shown as it is."""
     from rich.console import Console
     from rich.text import Text
 
-    Console(highlight=False, soft_wrap=True).print(Text(text))
+    Console(highlight=False, soft_wrap=True).print(Text(plain(text, kept="\n\t")))
+
+
+def wrong(name: str, message: str, remedy: str) -> None:
+    """Print an error on standard error: one line, with the remedy."""
+    sys.stderr.write(f"fanfold: {name}: {plain(message).rstrip('.')}. {remedy}\n")
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -42,7 +56,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     for heading in headings:
         made.add_column(heading, overflow="fold")
     for row in rows:
-        made.add_row(*(Text(str(cell), style=COLOURS.get(str(cell), "")) for cell in row))
+        made.add_row(*(Text(plain(cell), style=COLOURS.get(str(cell), "")) for cell in row))
     Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(made)
 
 

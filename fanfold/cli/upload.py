@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,4 +128,4 @@ def _print(told: dict[str, Any]) -> None:
     for output in told["outputs"]:
         show.say(f"  {output['path']}  {show.size(output['bytes'])}")
     if error := told["error"]:
-        sys.stderr.write(f"fanfold: {error['name']}: {error['message'].rstrip('.')}. {error['remedy']}\n")
+        show.wrong(**error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from fanfold.errors import EngineError
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,21 @@ class Home:
         return self.path / "tmp"
 
     def make(self) -> None:
-        """Create the folder, closed to others: it holds objects, records and the secret of the lease port."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ignored = self.path / ".gitignore"
-        if not ignored.exists():
-            ignored.write_text("*\n")
+        """Create the folder, closed to others: it holds objects, records and the secret of the lease port.
+
+        Raises EngineError where it cannot be made.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            ignored = self.path / ".gitignore"
+            if not ignored.exists():
+                ignored.write_text("*\n")
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise
+            raise EngineError(
+                f"{self.path} cannot be the engine's home ({error.strerror}): name another one in FANFOLD_HOME"
+            ) from error
 
     def wipe(self) -> None:
         """Remove what a dead engine leaves: its record and its temporary files. The caller holds a lock."""

@@ -175,7 +175,16 @@ def test_a_recipe_that_does_not_fit_the_table_fails_by_name(
 
 
 @pytest.mark.parametrize(
-    "name", ["a b.csv", "a+b.csv", "a%2Fb.csv", "'\"quo\"te'.csv", "new\nline.csv", "\N{SNOWMAN}\N{GRINNING FACE}.csv"]
+    "name",
+    [
+        "a b.csv",
+        "a+b.csv",
+        "a%2Fb.csv",
+        "'\"quo\"te'.csv",
+        "new\nline.csv",
+        "\N{SNOWMAN}\N{GRINNING FACE}.csv",
+        "\x1b[31m.csv",
+    ],
 )
 def test_a_file_of_any_name_is_run(engine: Engine, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("id,name\n1,x\n")

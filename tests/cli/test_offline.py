@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from fanfold.cli import app as application
-from fanfold.cli import given, show
+from fanfold.cli import doctor, given, show
 
 
 def fanfold(
@@ -175,6 +175,38 @@ def test_a_disk_that_fills_up_is_said_in_one_line(
     with pytest.raises(SystemExit):
         application.run()
     assert "no space left on the disk of out/rows.jsonl" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["ls"], ["up"], ["down"]])
+def test_a_home_that_cannot_be_one_is_said_in_one_line(tmp_path: Path, command: list[str]) -> None:
+    home = written(tmp_path, "home", "a file")
+    done = fanfold(*command, env=os.environ | {"FANFOLD_HOME": str(home)})
+    assert done.returncode in (1, 2)
+    assert str(home) in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_doctor_names_an_engine_that_is_not_the_pinned_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fanfold.engine import mend
+
+    monkeypatch.setattr(mend, "digest", lambda text: "another")
+    [engine] = [one for one in doctor.findings() if one.what == "engine"]
+    assert not engine.ok
+    assert "has hash another" in engine.found
+    assert engine.remedy == f"pip install 'ministack[full]=={mend.PINNED}'"
+
+
+def test_no_text_of_a_key_commands_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    key = "a\x1b[31m\n\x9b2J\u202e[bold]\udcff.csv"
+    show.table(["object"], [[key]])
+    show.say(f"{key}\n\tand more")
+    show.wrong("NotATable", key, "Mend it.")
+    said = capsys.readouterr()
+    for text in (said.out, said.err):
+        assert not {"\x1b", "\x9b", "\u202e"} & set(text)
+        assert "a\\x1b[31m" in text
+        assert "\\x9b2J\\u202e[bold]\\udcff.csv" in text
+    assert said.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

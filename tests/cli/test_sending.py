@@ -116,6 +116,12 @@ def test_outputs_lie_under_their_names_and_nothing_else_does(stack: Stack, tmp_p
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["part-0.csv"]
 
 
+def test_an_empty_output_is_an_empty_file(stack: Stack, tmp_path: Path) -> None:
+    written(tmp_path, BODY, "rejects.jsonl")
+    [found] = fetching.fetch(stack, [output(stack, "rejects.jsonl") | {"bytes": 0}], tmp_path)
+    assert Path(found["path"]).read_bytes() == b""
+
+
 def test_an_output_that_cannot_be_written_is_said_so(stack: Stack, tmp_path: Path) -> None:
     written(tmp_path, b"", "out")
     with pytest.raises(UsageError, match=r"out/rows\.csv cannot be written"):
