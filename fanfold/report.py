@@ -20,6 +20,7 @@ from fanfold.errors import SourceGone, UsageError
 from fanfold.job import Keys
 from fanfold.model import Json, Line, Part
 from fanfold.steps import READS_AT_ONCE, Setting, read_layout, read_parts
+from fanfold.watch import event_of, observe
 
 EXPLAINED_CHILDREN = 100
 """How many failed children are asked why: DescribeExecution refills at 15 a second."""
@@ -68,17 +69,28 @@ def progress(stack: Stack, job_id: str) -> Progress | None:
 
 def jobs(stack: Stack) -> Iterator[dict[str, Any]]:
     """Yield what the Jobs table says of every job, the latest started first."""
-    return stack.stores.jobs.newest()
+    return (_trued(stack, item) for item in stack.stores.jobs.newest())
+
+
+def _trued(stack: Stack, item: dict[str, Any]) -> dict[str, Any]:
+    """Return a job's item, mended first if it has not heard that its execution ended."""
+    if item["status"] != "RUNNING":
+        return item
+    execution = stack.executions.describe(item["execution"])
+    if execution["status"] == "RUNNING":
+        return item
+    observe(event_of(execution), stack.stores)
+    return stack.stores.jobs.get(item["job"])
 
 
 def find(stack: Stack, wanted: str) -> dict[str, Any]:
     """Return the item of the job whose id begins with `wanted`; raise UsageError where none or several do."""
     if exact := stack.stores.jobs.get(wanted):
-        return exact
+        return _trued(stack, exact)
     found = [item for item in jobs(stack) if item["job"].startswith(wanted)]
     if len(found) != 1:
-        what = "no job" if not found else f"{len(found)} jobs"
-        raise UsageError(f"{what} begin with {wanted!r}: `fanfold ls` lists them")
+        what = "no job begins" if not found else f"{len(found)} jobs begin"
+        raise UsageError(f"{what} with {wanted!r}: `fanfold ls` lists them")
     return found[0]
 
 

@@ -36,6 +36,18 @@ def observe(event: Mapping[str, Any], stores: Stores) -> bool:
     return recorded
 
 
+def event_of(execution: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the event that tells an execution's status, made of what DescribeExecution says.
+
+    Events can be lost: to a rule that gave up, or with an engine that was killed.
+    """
+    detail = {name: execution.get(name) for name in ("executionArn", "status", "input", "output", "redriveCount")}
+    for name in ("startDate", "stopDate"):
+        at: datetime | None = execution.get(name)
+        detail[name] = None if at is None else round(at.timestamp() * 1000)
+    return {"detail": detail}
+
+
 def _order(detail: Mapping[str, Any]) -> str:
     """Return text that grows from an execution to a later one, from a redrive to the next, from start to end."""
     ended = detail["status"] != "RUNNING"

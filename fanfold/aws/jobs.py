@@ -171,15 +171,16 @@ class Jobs:
     def reopen(self, job_id: str, order: str) -> None:
         """Show a job that is being replayed as pending, unless an event of the replay came first.
 
-        order: that of the last status that was recorded before the replay.
+        order: that of the last status that was recorded before the replay. An event of before that is delivered
+        once more is out of order from here on.
         """
         self._update(
             _job_key(job_id),
             f"the replay of job {job_id}",
-            UpdateExpression="SET #status = :pending REMOVE stopped, #error",
+            UpdateExpression="SET #status = :pending, #order = :reopened REMOVE stopped, #error",
             ConditionExpression="#order = :order",
             names={"#status": "status", "#error": "error", "#order": "order"},
-            values={":pending": "PENDING", ":order": order},
+            values={":pending": "PENDING", ":order": order, ":reopened": f"{order}~"},
         )
 
     def claim(self, job: Job, seconds: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -160,3 +161,17 @@ def test_the_jobs_table_follows_the_status_of_the_executions(stores: Stores, mac
         "stopped": "1970-01-01T00:01:01.000Z",
     }
     assert "holder" not in stores.jobs.of_object("uploads", "x.csv")
+
+
+def test_an_event_that_was_lost_is_made_again_of_the_execution_itself(stores: Stores, machines: dict[str, str]) -> None:
+    intake.receive(event(stores, "x.csv", b"a,b\n1,2\n"), stores, machines)
+    job = input_of(stores, executions(stores, machines)[0])
+    heard = status(
+        job, "e1", "SUCCEEDED", 1_700_000_000_123, stopDate=1_700_000_009_456, output='{"status": "SUCCEEDED"}'
+    )
+    detail = heard["detail"]
+    described = detail | {name: datetime.fromtimestamp(detail[name] / 1000, UTC) for name in ("startDate", "stopDate")}
+    made = watch.event_of(described)
+    assert made["detail"] == {name: detail[name] for name in made["detail"]}
+    assert watch.observe(made, stores)
+    assert stores.jobs.get(job.id)["stopped"] == "2023-11-14T22:13:29.456Z"

@@ -42,6 +42,23 @@ def test_a_run_that_goes_on_again_shows_no_end_and_no_error(stores: Stores) -> N
     assert not {"stopped", "error"} & found.keys()
 
 
+def test_a_job_that_is_replayed_hears_no_more_of_the_failure_before(stores: Stores) -> None:
+    job = uploaded(stores, b"x")
+    stores.jobs.begin(job)
+    for status, at, facts in EVENTS[:2]:
+        stores.jobs.status(job.id, status, at, **facts)
+    stores.jobs.reopen(job.id, "1.0.1")
+    status, at, facts = EVENTS[1]
+    assert not stores.jobs.status(job.id, status, at, **facts)
+    found = stores.jobs.get(job.id)
+    assert found["status"] == "PENDING"
+    assert "error" not in found
+    for status, at, facts in EVENTS[2:]:
+        assert stores.jobs.status(job.id, status, at, **facts)
+    stores.jobs.reopen(job.id, "1.0.1")
+    assert stores.jobs.get(job.id)["status"] == "SUCCEEDED"
+
+
 def test_the_status_of_a_job_that_nobody_began_is_not_recorded(stores: Stores) -> None:
     assert not stores.jobs.status("unknown", "RUNNING", "1.0.0")
 
