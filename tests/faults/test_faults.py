@@ -13,6 +13,7 @@ import pytest
 
 from fanfold import engine as engines
 from fanfold import replay, report
+from fanfold.aws.executions import Executions
 from tests.faults.conftest import Lab, connect
 
 ROWS = 700
@@ -216,6 +217,29 @@ def test_a_changed_recipe_is_a_new_execution_that_reuses_what_is_finished(lab: L
     assert item["status"] == "PARTIAL", item
     assert item["chunks"]["reused"] >= len(done) - 2
     assert item["chunks"]["failed"] == 1
+
+
+def test_changed_code_is_a_new_execution_that_reuses_what_is_finished(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = table()
+    lab.fault("work", "0-00003")
+    failed = lab.run("strict/code.csv", body)
+    assert failed["status"] == "FAILED"
+    lab.mend()
+    with monkeypatch.context() as patch:
+        patch.setattr(replay, "__version__", "99.0.0")
+        newer = replay.preview(lab.stack, failed["job"])
+    assert (newer.how, "99.0.0" in newer.reason) == ("restart", True)
+    # The engine answers today's definition for an execution of yesterday's: what AWS would say is put in its place.
+    monkeypatch.setattr(Executions, "definition_changed", lambda executions, arn: True)
+    plan, started = replay.replay(lab.stack, failed["job"])
+    assert (plan.how, plan.reason) == ("restart", "the state machine has changed")
+    assert started != failed["execution"]
+    item = replay.wait(lab.stack, failed["job"])
+    assert (item["status"], item["execution"]) == ("SUCCEEDED", started)
+    assert item["chunks"]["reused"] == len(plan.finished)
+    assert got(lab, "strict/code.csv") == expected(body)
 
 
 def test_the_engine_restarted_between_failure_and_replay(lab: Lab) -> None:
