@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import Any
 
 from fanfold.kinds.table import footers, parquet
 from fanfold.kinds.table.layout import Column, Layout
@@ -76,16 +76,6 @@ class Blocks:
 def block_name(number: int) -> str:
     """Return the name of a part's object that holds a block of rows."""
     return f"block-{number:05}"
-
-
-class LineFile:
-    """The rows of a part as lines, in a file on the worker's disk."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-
-    def add(self, line: bytes) -> None:
-        self.file.write(line)
 
 
 class Cells:
