@@ -58,6 +58,18 @@ class Lab:
         """Return how often the part of each line was made, and not found done: `work/0-00003`."""
         return self._counted("made", job)
 
+    def settled(self, job: str, struck: str, seconds: float = 30) -> None:
+        """Wait for the workers that a failed Map left running, as it does on AWS: all but the struck line's finish."""
+        deadline, looked = time.monotonic() + seconds, None
+        while time.monotonic() < deadline:
+            calls, made = self.calls(job), self.made(job)
+            works = {call for call in calls if call.startswith("work/")} - {struck}
+            if works == set(made) and looked == calls:
+                return
+            looked = calls
+            time.sleep(0.3)
+        raise AssertionError(f"workers of {job} still run after {seconds} s: {calls - made}")
+
     def _counted(self, what: str, job: str) -> Counter[str]:
         client = self.stack.account.client("s3")
         pages = client.get_paginator("list_objects_v2").paginate(
