@@ -44,6 +44,13 @@ class CsvGrammar:
         self._row = re.compile(field + rest, re.DOTALL)
         self._field = re.compile(field, re.DOTALL)
         self._rest_of_bare = re.compile(bare + rest, re.DOTALL)
+        # From row start to row start at a gigabyte a second: quoted fields, until a quote that opens none.
+        self._quoted_run: re.Pattern[bytes] | None = None
+        if dialect.quote and not dialect.escape:
+            begins = rb"(?:\A|(?<=[" + delimiter + rb"\r\n]))"
+            inner = rb"[^" + quote + rb"]*+"
+            whole = quote + inner + rb"(?:" + quote + quote + inner + rb")*+" + quote + rb"(?!" + quote + rb")"
+            self._quoted_run = re.compile(rb"(?:" + inner + begins + whole + rb")*+", re.DOTALL)
         self._rest_of_quoted = (
             re.compile(body + rb"(?:" + closed + rb"|\Z)" + rest, re.DOTALL) if dialect.quote else None
         )
@@ -53,7 +60,7 @@ class CsvGrammar:
 
         Returns that and True; or, where the buffer ends first, the last row start that is sure, and False.
         """
-        if bound - row > LEAP_BYTES and self._dialect.escape is None:
+        if bound - row > LEAP_BYTES and not self._dialect.escape:
             row = self._leap(buffer, row, bound)
         match, size = self._row.match, len(buffer)
         while row < bound and row < size:
@@ -64,26 +71,24 @@ class CsvGrammar:
         return row, row >= bound or at_end
 
     def _leap(self, buffer: Buffer, row: int, bound: int) -> int:
-        """Return a row start from `row` to `bound`, mostly the last, going from quote to quote."""
+        """Return a row start from `row` on, mostly one near `bound`; behind it only where it is the first there."""
         bound = min(bound, len(buffer))
-        if self._dialect.quote is None:
+        if self._quoted_run is None or self._dialect.quote is None:
             return _last_row_start(buffer, row, bound, bound) or row
-        find, quote = buffer.find, self._dialect.quote.encode()
+        quote = self._dialect.quote.encode()
         opens = (*self._dialect.delimiter.encode(), 10, 13)
         last = at = row
         while True:
-            opening = find(quote, at, bound)
-            while opening > row and buffer[opening - 1] not in opens:
-                opening = find(quote, opening + 1, bound)
-            last = _last_row_start(buffer, at, opening if opening >= 0 else bound, bound) or last
-            if opening < 0:
+            end = self._quoted_run.match(buffer, at, bound).end()  # type: ignore[union-attr]
+            if end > at and buffer[end : end + 1] != quote:
+                # Behind a closing quote whatever follows is taken as it is, up to the next delimiter.
+                reached = self._rest_of_bare.match(buffer, end).end()  # type: ignore[union-attr]
+                last = reached if reached < len(buffer) else last
+            opening = buffer.find(quote, end, bound)
+            last = max(last, _last_row_start(buffer, end, opening if opening >= 0 else bound, bound) or 0)
+            if opening < 0 or opening == row or buffer[opening - 1] in opens:
                 return last
-            closing = find(quote, opening + 1, bound)
-            while closing >= 0 and buffer[closing + 1 : closing + 2] == quote:
-                closing = find(quote, closing + 2, bound)
-            if closing < 0:
-                return last
-            at = closing + 1
+            at = opening + 1
 
     def guesses(self, buffer: Buffer, bound: int, at_end: bool) -> list[int]:
         """Return where the first row behind the buffer's first unit may begin, before `bound`; the likeliest first.
