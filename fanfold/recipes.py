@@ -59,7 +59,16 @@ def _column_type(text: str) -> str:
     return text.replace(" ", "")
 
 
-Size = Annotated[int, BeforeValidator(size_bytes)]
+def _chunk(text: object) -> int | str:
+    if text == "auto":
+        return "auto"
+    try:
+        return size_bytes(text)
+    except ValueError as error:
+        raise ValueError(f"{error}; or `auto`") from error
+
+
+Chunk = Annotated[Literal["auto"] | int, BeforeValidator(_chunk)]
 Share = Annotated[str, BeforeValidator(_share)]
 Character = Annotated[str, AfterValidator(_one_character)]
 ColumnType = Annotated[str, AfterValidator(_column_type)]
@@ -112,7 +121,7 @@ class TableRecipe(KindRecipe):
 
     how: ClassVar[frozenset[str]] = KindRecipe.how | {"rejects", "chunk"}
 
-    chunk: Size = 64 * MIB
+    chunk: Chunk = "auto"
     format: Literal["auto", "csv", "jsonl"] = "auto"
     delimiter: Literal["auto"] | Character = "auto"
     quote: Character | None = '"'

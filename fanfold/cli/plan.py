@@ -73,6 +73,7 @@ def register(app: typer.Typer) -> None:
 def planned(path: Path, recipe_name: str | None, recipes_file: Path | None, chunk: str | None) -> dict[str, Any]:
     """Plan a file as its splitter would; raise what the splitter would raise."""
     from fanfold import kinds, recipes
+    from fanfold.kinds.table.planning import chunk_bytes
 
     if not path.is_file():
         raise UsageError(f"{path} is not a file")
@@ -99,7 +100,7 @@ def planned(path: Path, recipe_name: str | None, recipes_file: Path | None, chun
         "kind": recipe.kind,
         "bytes": source.size_bytes,
         "chunks": len(lines),
-        "chunk": recipe.table.chunk,
+        "chunk": chunk_bytes(source.size_bytes, recipe.table),
         "concurrency": recipe.body.concurrency,
         "plan_reads": source.reads,
         "plan_read_bytes": source.read_bytes,

@@ -104,6 +104,7 @@ def thresholds(pick: random.Random) -> None:
     certifying.SCAN_LIMIT_BYTES = pick.choice([0, 50, 8 << 20])
     csv_grammar.LEAP_BYTES = pick.choice([0, 4096])
     bounds.GUESS_BYTES = pick.choice([8, 1 << 20])
+    bounds.MARK_UNITS = pick.choice([1, 7, 100, 1 << 20])
     bounds.LOOK_STEPS_BYTES = pick.choice([(4, 8), (2,), (4 << 10, 8 << 10)])
 
 

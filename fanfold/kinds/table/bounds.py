@@ -24,14 +24,18 @@ GUESS_BYTES = 1 << 20
 """How much of its span a worker looks at, at first, to guess where its first row begins."""
 
 
+MARK_UNITS = 2 << 20
+"""About how far apart the marks are that the search for a span's end leaves: what is read at once."""
+
+
 class Grammar(Protocol):
     """Row structure of one format; positions count code units."""
 
-    def advance(self, buffer: bytes | bytearray, row: int, bound: int, at_end: bool) -> tuple[int, bool]: ...
+    def advance(self, buffer: bytes, row: int, bound: int, at_end: bool) -> tuple[int, bool]: ...
 
-    def guesses(self, buffer: bytes | bytearray, bound: int, at_end: bool) -> list[int]: ...
+    def guesses(self, buffer: bytes, bound: int, at_end: bool) -> list[int]: ...
 
-    def open_quote(self, buffer: bytes | bytearray, row: int) -> int | None: ...
+    def open_quote(self, buffer: bytes, row: int) -> int | None: ...
 
 
 def grammar(layout: Layout) -> Grammar:
@@ -102,9 +106,12 @@ def _end(rows: Grammar, window: Window, row: int, stop: int) -> tuple[int | None
     bound = window.position(stop)
     steps = iter(LOOK_STEPS_BYTES[1:])
     while True:
-        row, sure = rows.advance(window.shadow, row, bound, window.at_end)
-        if sure:
+        row, sure = rows.advance(window.shadow, row, min(bound, row + MARK_UNITS), window.at_end)
+        if sure and (row >= bound or row >= len(window.shadow)):
             return window.offset(row), None
+        if sure:
+            window.marks.append(row)
+            continue
         begins = window.offset(row)
         if window.stop - begins > ROW_LIMIT_BYTES:
             return None, begins

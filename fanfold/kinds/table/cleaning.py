@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from functools import cache
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from fanfold.recipes import Clean
+
+
+@cache
+def _spaces() -> str:
+    """Return every character that `str.strip` takes away."""
+    return "".join(map(chr, filter(lambda point: chr(point).isspace(), range(sys.maxunicode + 1))))
+
+
+def _text_bytes(texts: Any) -> int:
+    """Return how many bytes all texts of an array have together."""
+    if not len(texts):
+        return 0
+    offsets = memoryview(texts.buffers()[1]).cast("i")
+    return int(offsets[texts.offset + len(texts)] - offsets[texts.offset])
 
 
 class Cleaner:
@@ -12,16 +31,30 @@ class Cleaner:
 
     def __init__(self, clean: Clean) -> None:
         self._trim = clean.trim
-        self._nulls = set(clean.null_values) | ({""} if clean.empty_as_null else set())
+        nulls = set(clean.null_values) | ({""} if clean.empty_as_null else set())
+        self.nulls = frozenset(null for null in nulls if null == self._trimmed(null))
+        """Texts that are null once they are trimmed; others could never be."""
+        self._set = pa.array(sorted(self.nulls), pa.string())
 
-    def column(self, texts: Sequence[str | None]) -> list[str | None]:
-        """Return a column of texts cleaned; what is null stays null."""
-        cleaned = [text and text.strip() for text in texts] if self._trim else list(texts)
-        if self._nulls.isdisjoint(cleaned):
-            return cleaned
-        return [None if text in self._nulls else text for text in cleaned]
+    def column(self, texts: Any) -> Any:
+        """Return an Arrow array of texts, in which null values are null already, cleaned."""
+        if not self._trim:
+            return texts
+        trimmed = pc.utf8_trim(texts, _spaces())
+        # Mostly nothing is trimmed, and then nothing can have become null.
+        return trimmed if _text_bytes(trimmed) == _text_bytes(texts) else self.nulled(trimmed)
+
+    def nulled(self, texts: Any) -> Any:
+        """Return texts with the null values made null."""
+        if not self.nulls:
+            return texts
+        found = pc.is_in(texts, value_set=self._set)
+        return pc.if_else(found, pa.scalar(None, pa.string()), texts) if found.true_count else texts
 
     def one(self, text: str) -> str | None:
         """Return one text cleaned."""
-        text = text.strip() if self._trim else text
-        return None if text in self._nulls else text
+        text = self._trimmed(text)
+        return None if text in self.nulls else text
+
+    def _trimmed(self, text: str) -> str:
+        return text.strip() if self._trim else text

@@ -13,8 +13,6 @@ from collections.abc import Iterator
 
 from fanfold.kinds.table.layout import Dialect
 
-Buffer = bytes | bytearray
-
 LEAP_BYTES = 4096
 """Below this much to go, row by row is as fast."""
 
@@ -55,7 +53,7 @@ class CsvGrammar:
             re.compile(body + rb"(?:" + closed + rb"|\Z)" + rest, re.DOTALL) if dialect.quote else None
         )
 
-    def advance(self, buffer: Buffer, row: int, bound: int, at_end: bool) -> tuple[int, bool]:
+    def advance(self, buffer: bytes, row: int, bound: int, at_end: bool) -> tuple[int, bool]:
         """Go from the row start `row` to the first row start at or behind `bound`.
 
         Returns that and True; or, where the buffer ends first, the last row start that is sure, and False.
@@ -70,7 +68,7 @@ class CsvGrammar:
             row = stop
         return row, row >= bound or at_end
 
-    def _leap(self, buffer: Buffer, row: int, bound: int) -> int:
+    def _leap(self, buffer: bytes, row: int, bound: int) -> int:
         """Return a row start from `row` on, mostly one near `bound`; behind it only where it is the first there."""
         bound = min(bound, len(buffer))
         if self._quoted_run is None or self._dialect.quote is None:
@@ -90,7 +88,14 @@ class CsvGrammar:
                 return last
             at = opening + 1
 
-    def guesses(self, buffer: Buffer, bound: int, at_end: bool) -> list[int]:
+    def rows(self, buffer: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Yield where each row begins and ends, blank ones too, from the row start `start` to the row start `stop`."""
+        while start < stop:
+            end = self._row.match(buffer, start, stop).end()  # type: ignore[union-attr]
+            yield start, end
+            start = end
+
+    def guesses(self, buffer: bytes, bound: int, at_end: bool) -> list[int]:
         """Return where the first row behind the buffer's first unit may begin, before `bound`; the likeliest first.
 
         The unit before the span tells a line end from what only looks like one. It may stand outside quotes,
@@ -108,7 +113,7 @@ class CsvGrammar:
                 found[row] = (*self._evidence(buffer, row, at_end), -rank)
         return sorted(found, key=lambda row: found[row], reverse=True)
 
-    def _evidence(self, buffer: Buffer, row: int, at_end: bool) -> tuple[float, float]:
+    def _evidence(self, buffer: bytes, row: int, at_end: bool) -> tuple[float, float]:
         """Return how likely rows begin at `row`: by the count of their cells, and by where their quotes stand."""
         right = wrong = strict = lax = 0
         for stop in self._rows(buffer, row, at_end):
@@ -122,7 +127,7 @@ class CsvGrammar:
             row = stop
         return (right + 0.5) / (right + wrong + 1), (strict + 0.5) / (strict + lax + 1)
 
-    def _rows(self, buffer: Buffer, row: int, at_end: bool) -> Iterator[int]:
+    def _rows(self, buffer: bytes, row: int, at_end: bool) -> Iterator[int]:
         for _ in range(EVIDENCE_ROWS):
             stop = self._row.match(buffer, row).end()  # type: ignore[union-attr]
             if stop == row or (stop >= len(buffer) and not at_end):
@@ -137,7 +142,7 @@ class CsvGrammar:
             return False
         return True
 
-    def open_quote(self, buffer: Buffer, row: int) -> int | None:
+    def open_quote(self, buffer: bytes, row: int) -> int | None:
         """Return where the quote opens that the last row, from `row` to the buffer's end, does not close."""
         if self._closing is None:
             return None
@@ -149,7 +154,7 @@ class CsvGrammar:
         return None
 
 
-def _last_row_start(buffer: Buffer, start: int, stop: int, bound: int) -> int | None:
+def _last_row_start(buffer: bytes, start: int, stop: int, bound: int) -> int | None:
     """Return the last row start at most `bound` that a line end in the unquoted bytes [start, stop) makes."""
     while start < stop:
         end = max(buffer.rfind(b"\n", start, stop), buffer.rfind(b"\r", start, stop))

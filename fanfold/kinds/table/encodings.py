@@ -140,7 +140,7 @@ def shadow(raw: bytes, encoding: str) -> bytes:
     return (int.from_bytes(low, "little") | marks).to_bytes(len(low), "little")
 
 
-def decode(raw: bytes | bytearray, encoding: str) -> tuple[str, bool]:
+def decode(raw: bytes, encoding: str) -> tuple[str, bool]:
     """Return the text, and whether all of `raw` decodes; where it does not, the row structure is still right."""
     try:
         return raw.decode(encoding), True

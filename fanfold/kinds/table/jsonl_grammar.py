@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-Buffer = bytes | bytearray
-
 
 class JsonlGrammar:
     """Row starts, in buffers of one byte per code unit."""
 
-    def advance(self, buffer: Buffer, row: int, bound: int, at_end: bool) -> tuple[int, bool]:
+    def advance(self, buffer: bytes, row: int, bound: int, at_end: bool) -> tuple[int, bool]:
         """Go from the row start `row` to the first row start at or behind `bound`: see `CsvGrammar.advance`."""
         if row >= bound:
             return row, True
@@ -19,11 +17,11 @@ class JsonlGrammar:
             return len(buffer), True
         return max(row, buffer.rfind(b"\n", row) + 1), False
 
-    def guesses(self, buffer: Buffer, bound: int, at_end: bool) -> list[int]:
+    def guesses(self, buffer: bytes, bound: int, at_end: bool) -> list[int]:
         """Return where the first row behind the buffer's first unit begins, if before `bound`; it is no guess."""
         row = buffer.find(b"\n", 0, bound - 1) + 1
         return [row] if row else []
 
-    def open_quote(self, buffer: Buffer, row: int) -> int | None:
+    def open_quote(self, buffer: bytes, row: int) -> int | None:
         """Return None: no row reaches over a line end."""
         return None

@@ -4,75 +4,65 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
-from datetime import UTC
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from fanfold.kinds.table.casting import Typed, arrow_type
 from fanfold.kinds.table.footers import MAGIC, TAIL_BYTES, footer_bytes
 from fanfold.kinds.table.layout import Column
-from fanfold.kinds.table.values import Value, public
 
-COMPRESSION, COMPRESSION_LEVEL = "zstd", 3
+COMPRESSION, COMPRESSION_LEVEL = "zstd", 1
+
+SAMPLED_VALUES, REPEATING_SHARE = 1 << 12, 0.8
+"""A column has a dictionary where so many of its first values are at most this share of different ones."""
 
 
 def schema(columns: Sequence[Column]) -> Any:
     """Return the Arrow schema of columns."""
-    import pyarrow as pa
-
-    return pa.schema([(column.name, _arrow_type(column.type)) for column in columns])
+    return pa.schema([(column.name, arrow_type(column.type)) for column in columns])
 
 
-def _arrow_type(kind: str) -> Any:
-    import pyarrow as pa
-
-    if kind.startswith("decimal"):
-        precision, scale = (int(number) for number in kind[8:-1].split(","))
-        return pa.decimal128(precision, scale)
-    return {
-        "text": pa.string(),
-        "integer": pa.int64(),
-        "float": pa.float64(),
-        "boolean": pa.bool_(),
-        "date": pa.date32(),
-        "timestamp": pa.timestamp("us"),
-        "instant": pa.timestamp("us", "UTC"),
-    }[public(kind)]
-
-
-def record_batch(columns: Sequence[Column], values: Sequence[Sequence[Value]]) -> Any:
-    """Return an Arrow batch of typed values, by column."""
-    import pyarrow as pa
-
-    kinds = schema(columns)
-    arrays = []
-    for column, cells, field in zip(columns, values, kinds, strict=True):
-        if column.type == "timestamp":
-            # A declared timestamp may have an offset in one row and none in the next; the column is UTC without a name.
-            cells = [
-                cell and cell.astimezone(UTC).replace(tzinfo=None) if cell and cell.tzinfo else cell for cell in cells
-            ]
-        arrays.append(pa.array(cells, field.type))
-    return pa.record_batch(arrays, schema=kinds)
+def record_batch(values: Sequence[Typed]) -> Any:
+    """Return an Arrow batch of typed columns."""
+    return pa.record_batch([typed.values for typed in values], schema=schema([typed.column for typed in values]))
 
 
 def row_group(batches: Sequence[Any], kinds: Any) -> bytes:
     """Return a Parquet file of one row group, the same bytes however its rows came in batches."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     table = pa.Table.from_batches(batches, kinds).combine_chunks()
+    repeating = [name for name, column in zip(kinds.names, table.columns, strict=True) if _repeats(column)]
     file = io.BytesIO()
     with pq.ParquetWriter(
-        file, kinds, version="2.6", compression=COMPRESSION, compression_level=COMPRESSION_LEVEL, store_schema=False
+        file,
+        kinds,
+        version="2.6",
+        compression=COMPRESSION,
+        compression_level=COMPRESSION_LEVEL,
+        store_schema=False,
+        use_dictionary=repeating,
+        column_encoding={field.name: _encoding(field.type) for field in kinds if field.name not in repeating},
     ) as writer:
         if table.num_rows:
             writer.write_table(table, row_group_size=table.num_rows)
     return file.getvalue()
 
 
+def _repeats(column: Any) -> bool:
+    """Tell whether a column has few enough different values for a dictionary, by its first ones."""
+    first = column.slice(0, SAMPLED_VALUES)
+    return bool(pc.count_distinct(first, mode="all").as_py() <= REPEATING_SHARE * len(first))
+
+
+def _encoding(kind: Any) -> str:
+    """Return how values without a dictionary are written."""
+    return "DELTA_BINARY_PACKED" if pa.types.is_int64(kind) or pa.types.is_temporal(kind) else "PLAIN"
+
+
 def stream(batches: Iterable[Any], kinds: Any) -> bytes:
     """Return batches as an Arrow IPC stream."""
-    import pyarrow as pa
-
     file = io.BytesIO()
     with pa.ipc.new_stream(file, kinds, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
         for batch in batches:
@@ -82,8 +72,6 @@ def stream(batches: Iterable[Any], kinds: Any) -> bytes:
 
 def batches_of(data: bytes) -> list[Any]:
     """Return the batches of an Arrow IPC stream."""
-    import pyarrow as pa
-
     return list(pa.ipc.open_stream(data))
 
 

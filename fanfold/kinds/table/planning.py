@@ -33,6 +33,12 @@ SAMPLES, SAMPLE_BYTES = 7, 32 << 10
 CHUNKS_LIMIT = 40_000
 """The most lines of a plan: each is a child execution, and has a line of its own in every round of repair."""
 
+CHUNK_MIN_BYTES, CHUNK_MAX_BYTES = 8 << 20, 64 << 20
+"""What `chunk: auto` is between: a worker's start costs less than its work, and a Parquet row group is one chunk."""
+
+ROW_GROUPS_LIMIT = 10_000
+"""The most row groups of a Parquet file; their footer is read as a whole."""
+
 ROLE = "rows"
 
 
@@ -58,7 +64,7 @@ def plan(source: Source, recipe: TableRecipe) -> Plan:
         dialect=dialect,
         columns=(),
         settled=recipe.columns != "auto",
-        cell_bytes=layout.CELL_BYTES,
+        cell_bytes=_cell_bytes(source.size_bytes),
     )
     if pinned.format == "csv":
         pinned = _csv_layout(source, recipe, pinned)
@@ -214,7 +220,7 @@ def _sampled_types(source: Source, recipe: TableRecipe, pinned: Layout, head: Wi
         whole = takewhile(lambda row: row.stop < stop or window.at_end, rows(window, start, stop, pinned))  # noqa: B023
         kept = [row.cells for row in whole if row.decodes and len(row.cells) == len(kinds)]
         for name, column in zip(kinds, zip(*kept, strict=True), strict=False):
-            kinds[name] = infer(cleaner.column(column), kinds[name])
+            kinds[name] = infer(map(cleaner.one, column), kinds[name])
     return kinds
 
 
@@ -239,24 +245,44 @@ def _sampled_names(source: Source, recipe: TableRecipe, pinned: Layout) -> Mappi
 
 
 def _lines(size_bytes: int, recipe: TableRecipe, pinned: Layout) -> list[Line]:
+    chunk = chunk_bytes(size_bytes, recipe)
     grid = pinned.cell_bytes if recipe.output == "parquet" else None
-    if (count := _count(size_bytes, recipe.chunk, grid)) > CHUNKS_LIMIT:
-        least = -(-size_bytes // (CHUNKS_LIMIT * 1024))
-        while _count(size_bytes, least * 1024, grid) > CHUNKS_LIMIT:
+    if (count := _count(size_bytes, chunk, grid)) > CHUNKS_LIMIT:
+        least = chunk
+        while _count(size_bytes, least, grid) > CHUNKS_LIMIT:
             least *= 2
         raise TooManyChunks(
-            f"chunks of {recipe.chunk} bytes would be {count:,}, and a job may have {CHUNKS_LIMIT:,}: "
-            f"`chunk: {least}KiB` or more fits"
+            f"chunks of {chunk:,} bytes would be {count:,}, and a job may have {CHUNKS_LIMIT:,}: "
+            f"`chunk: {-(-least // 1024)}KiB` or more fits"
         )
-    chunk = max(pinned.unit, recipe.chunk // pinned.unit * pinned.unit)
+    chunk = max(pinned.unit, chunk // pinned.unit * pinned.unit)
     cuts = set(range(chunk, size_bytes, chunk))
-    if grid and chunk % grid:
+    if grid:
         cuts |= set(range(grid, size_bytes, grid))
     edges = [pinned.start, *sorted(cut for cut in cuts if cut > pinned.start), size_bytes]
     return [
         Line(f"0-{index:05}", ROLE, {"start": start, "stop": stop})
         for index, (start, stop) in enumerate(pairwise(edges))
     ]
+
+
+def chunk_bytes(size_bytes: int, recipe: TableRecipe) -> int:
+    """Return how large a chunk is: what the recipe says, or what gives every worker allowed at once its share."""
+    if recipe.chunk != "auto":
+        return recipe.chunk
+    chunk = CHUNK_MAX_BYTES if recipe.output == "parquet" else CHUNK_MIN_BYTES
+    while chunk < CHUNK_MAX_BYTES and chunk * recipe.concurrency < size_bytes:
+        chunk *= 2
+    while size_bytes > CHUNKS_LIMIT * chunk:
+        chunk *= 2
+    return chunk
+
+
+def _cell_bytes(size_bytes: int) -> int:
+    cell = layout.CELL_BYTES
+    while size_bytes > ROW_GROUPS_LIMIT * cell:
+        cell *= 2
+    return cell
 
 
 def _count(size_bytes: int, chunk: int, grid: int | None) -> int:

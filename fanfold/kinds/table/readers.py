@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from typing import Any
+
+import pyarrow as pa
 
 from fanfold.errors import NotATable
 from fanfold.kinds.table import json_rows
-from fanfold.kinds.table.csv_rows import BATCH_ROWS, Batch
+from fanfold.kinds.table.casting import declared, least, observe, proven
+from fanfold.kinds.table.csv_blocks import Batch
 from fanfold.kinds.table.json_rows import Number
-from fanfold.kinds.table.values import Misfit, infer, json_form, parser
+from fanfold.kinds.table.layout import Column
+from fanfold.kinds.table.values import Misfit, json_form, parser
 from fanfold.kinds.table.writer import PartWriter
 from fanfold.model import Json
 
 COLUMNS_LIMIT = 10_000
+
+BATCH_ROWS = 4096
 
 Objects = Iterator[tuple[int, int, dict[str, Json]]]
 """Where each line begins and ends, as positions in the window, and its object."""
@@ -21,16 +28,33 @@ Objects = Iterator[tuple[int, int, dict[str, Json]]]
 
 def read_csv(batches: Iterable[Batch], writer: PartWriter) -> None:
     """Clean, type and write the rows of CSV."""
-    infers = writer.recipe.columns == "auto" and not writer.layout.settled
+    read = _infer if writer.recipe.columns == "auto" and not writer.layout.settled else _declare
     for batch in batches:
-        texts = [writer.cleaner.column(column) for column in batch.columns]
-        if infers:
-            for name, column in zip(writer.layout.names, texts, strict=True):
-                known = writer.seen.get(name, "null")
-                writer.see(name, known if known == "text" else infer(set(column), known))
-            writer.check()
-        writer.columns(batch.offsets, batch.stops, texts)
+        read_columns = [
+            read(column, cells, writer) for column, cells in zip(writer.layout.columns, batch.columns, strict=True)
+        ]
+        writer.check()
+        writer.columns(batch, [texts for texts, _ in read_columns], [values for _, values in read_columns])
         writer.rejects.flush()
+
+
+def _infer(column: Column, cells: Any, writer: PartWriter) -> tuple[Any, Any]:
+    """Take note of the type of a column's texts; return them cleaned, and typed where they prove to be of a type."""
+    values = proven(cells, column.type)
+    if values is not None:
+        # What is proven to be a number, a date or the like needs no trimming.
+        writer.see(column.name, least(cells, values, column.type))
+        return cells, values
+    texts = writer.cleaner.column(cells)
+    kind, values = observe(texts, writer.seen.get(column.name, "null"))
+    writer.see(column.name, kind)
+    return texts, values
+
+
+def _declare(column: Column, cells: Any, writer: PartWriter) -> tuple[Any, Any]:
+    """Return a column's texts cleaned, and typed where they prove to be of its type."""
+    values = declared(cells, column.type)
+    return (writer.cleaner.column(cells) if values is None else cells), values
 
 
 def read_json_as_columns(objects: Objects, writer: PartWriter) -> None:
@@ -50,9 +74,9 @@ def read_json_as_columns(objects: Objects, writer: PartWriter) -> None:
             raise NotATable(f"the objects have more than {COLUMNS_LIMIT:,} different names: write jsonl instead")
         if not writer.layout.settled:
             writer.check()
-        texts = [[json_rows.as_text(row.get(name)) for row in rows] for name in names]
-        offsets = [writer.window.offset(start) for start, _, _ in batch]
-        writer.columns(offsets, [stop for _, stop, _ in batch], texts)
+        texts = [pa.array([json_rows.as_text(row.get(name)) for row in rows], pa.string()) for name in names]
+        spans = [(start, stop) for start, stop, _ in batch]
+        writer.columns(Batch(texts, len(rows), spans.__getitem__), texts, [None] * len(names))
         writer.rejects.flush()
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fanfold.kinds.table import footers, parquet
-from fanfold.kinds.table.layout import Column, Layout
-from fanfold.kinds.table.values import Value, as_text, json_form
+from fanfold.kinds.table.casting import Typed, json_values, texts_of
+from fanfold.kinds.table.layout import Layout
 from fanfold.model import Desk
 
 BLOCK_BYTES = 4 << 20
@@ -18,27 +17,22 @@ BLOCK_BYTES = 4 << 20
 _NEEDS_QUOTES = re.compile(r'[",\r\n]')
 
 
-def json_lines(columns: Sequence[Column], values: Sequence[Sequence[Value]]) -> Iterator[bytes]:
-    """Yield each row of typed values as a line of JSON; every column is there, null or not."""
+def json_lines(columns: Sequence[Typed]) -> Iterator[bytes]:
+    """Yield each row of typed columns as a line of JSON; every column is there, null or not."""
     import orjson
 
-    ready: list[Sequence[Any]] = []
-    for column, cells in zip(columns, values, strict=True):
-        form = json_form(column.type)
-        ready.append(cells if form is None else [None if cell is None else form(cell) for cell in cells])
-    names = [column.name for column in columns]
-    for row in zip(*ready, strict=True):
+    names = [typed.column.name for typed in columns]
+    for row in zip(*map(json_values, columns), strict=True):
         yield orjson.dumps(dict(zip(names, row, strict=True)), option=orjson.OPT_APPEND_NEWLINE)
 
 
-def csv_lines(values: Sequence[Sequence[Value]]) -> Iterator[bytes]:
-    """Yield each row of typed values as a line of CSV: commas, LF, quotes where they are needed, null as nothing.
+def csv_lines(columns: Sequence[Typed]) -> Iterator[bytes]:
+    """Yield each row of typed columns as a line of CSV: commas, LF, quotes where they are needed, null as nothing.
 
     RFC 4180 (https://www.rfc-editor.org/rfc/rfc4180), but for its line end.
     """
-    texts = [["" if cell is None else as_text(cell) for cell in cells] for cells in values]
-    for row in zip(*texts, strict=True):
-        yield csv_line(row)
+    for row in zip(*map(texts_of, columns), strict=True):
+        yield csv_line([cell or "" for cell in row])
 
 
 def csv_line(cells: Sequence[str]) -> bytes:
@@ -78,46 +72,38 @@ def block_name(number: int) -> str:
     return f"block-{number:05}"
 
 
-class Cells:
-    """Rows on their way to Parquet, by the cells of the grid over the object in which they begin.
+class Cell:
+    """Rows on their way to Parquet: those of one span, which lies within one cell of the grid over the object.
 
-    A span that covers its cells makes their row groups. Any other leaves Arrow batches, for a later round to pack.
+    A span that covers its cell makes its row group. Any other leaves Arrow batches, for a later round to pack.
     """
 
-    def __init__(self, desk: Desk, layout: Layout, covers: bool) -> None:
+    def __init__(self, desk: Desk, layout: Layout, number: int, is_covered: bool) -> None:
         self._desk = desk
         self._layout = layout
-        self._covers = covers
-        self._cell = 0
+        self._number = number
+        self._is_covered = is_covered
         self._batches: list[Any] = []
-        self.made: list[dict[str, int]] = []
-        """For each cell with rows: its number, and the length of the Parquet footer where there is one."""
 
-    def add(self, offsets: Sequence[int], values: Sequence[Sequence[Value]]) -> None:
-        """Take typed rows that begin at ascending `offsets`."""
-        start = 0
-        while start < len(offsets):
-            cell = offsets[start] // self._layout.cell_bytes
-            stop = bisect_left(offsets, (cell + 1) * self._layout.cell_bytes, start)
-            if cell != self._cell:
-                self.finish()
-                self._cell = cell
-            self._batches.append(parquet.record_batch(self._layout.columns, [cells[start:stop] for cells in values]))
-            start = stop
+    def add(self, columns: Sequence[Typed]) -> None:
+        """Take some more rows."""
+        batch = parquet.record_batch(columns)
+        if batch.num_rows:
+            self._batches.append(batch)
 
-    def finish(self) -> None:
-        """Write what has not been written."""
+    def finish(self) -> list[dict[str, int]]:
+        """Write the rows; return the cell's number, and the length of its Parquet footer where there is one."""
         if not self._batches:
-            return
+            return []
         kinds = parquet.schema(self._layout.columns)
-        if self._covers:
+        made = {"cell": self._number}
+        if self._is_covered:
             data = parquet.row_group(self._batches, kinds)
-            self.made.append({"cell": self._cell, "footer_bytes": footers.footer_bytes(data)})
+            made["footer_bytes"] = footers.footer_bytes(data)
         else:
             data = parquet.stream(self._batches, kinds)
-            self.made.append({"cell": self._cell})
-        self._desk.write(cell_name(self._cell), data)
-        self._batches = []
+        self._desk.write(cell_name(self._number), data)
+        return [made]
 
 
 def cell_name(cell: int) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal, localcontext
 from functools import lru_cache
@@ -38,15 +38,14 @@ _TIMESTAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,6}))?)?"
     r"(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 )
-_BOOLEAN = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_DECLARED_BOOLEAN = {
+BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+DECLARED_BOOLEANS = {
     **dict.fromkeys(("true", "t", "yes", "y", "1"), True),
     **dict.fromkeys(("false", "f", "no", "n", "0"), False),
 }
 _DECLARED_INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
 _DECLARED_FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _SHORT_FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
-_DIGITS, _NUMERALS = re.compile(r"[0-9+-]*"), re.compile(r"[0-9+.eE-]*")
 _DECLARED_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _DIGITS_LIMIT = 200
 
@@ -91,7 +90,7 @@ def infer_one(text: str) -> str:
     if _INTEGER.fullmatch(text):
         number = int(text)
         return "small" if abs(number) <= SMALL else "integer" if -(2**63) <= number < 2**63 else "text"
-    if text in _BOOLEAN:
+    if text in BOOLEANS:
         return "boolean"
     if _FLOAT.fullmatch(text):
         digits = re.split("[eE]", text)[0].replace(".", "").lstrip("-0")
@@ -185,37 +184,6 @@ def parser(kind: str) -> Callable[[str], Value]:
     return parsers[kind]
 
 
-def column_parser(kind: str) -> Callable[[Sequence[str | None]], list[Value] | None]:
-    """Return what reads a whole column at once, and faster; it returns None where one text may be a misfit."""
-    if public(kind) == "integer":
-        return lambda texts: _numbers(texts, _DIGITS, int, lambda number: -(2**63) <= number < 2**63)
-    if kind == "float":
-        return lambda texts: _numbers(texts, _NUMERALS, float, math.isfinite)
-    return lambda texts: None
-
-
-def _numbers(
-    texts: Sequence[str | None],
-    signs: re.Pattern[str],
-    parse: Callable[[str], Value],
-    fits: Callable[[Value], bool],
-) -> list[Value] | None:
-    known = [text for text in texts if text is not None]
-    # Python reads more than these: digits of every script, spaces, underscores, nan.
-    if not signs.fullmatch("".join(known)):
-        return None
-    try:
-        numbers = list(map(parse, known))
-    except ValueError:
-        return None
-    if numbers and not (fits(min(numbers)) and fits(max(numbers))):
-        return None
-    if len(known) == len(texts):
-        return numbers
-    rest = iter(numbers)
-    return [None if text is None else next(rest) for text in texts]
-
-
 def _integer(text: str) -> int:
     if not _DECLARED_INTEGER.fullmatch(text):
         raise Misfit("no integer")
@@ -248,7 +216,7 @@ def _float(text: str) -> float:
 
 
 def _boolean(text: str) -> bool:
-    found = _DECLARED_BOOLEAN.get(text.lower())
+    found = DECLARED_BOOLEANS.get(text.lower())
     if found is None:
         raise Misfit("no boolean")
     return found

@@ -14,9 +14,9 @@ class Window:
         self._encoding = encoding
         self.unit = unit
         self.start = start
-        self.raw = bytearray()
-        # For single bytes the shadow is the bytes themselves, and costs nothing.
-        self.shadow = self.raw if unit == 1 else bytearray()
+        self.raw = self.shadow = b""
+        self.marks: list[int] = []
+        """Positions of some row starts, ascending, that the search for a span's end came by."""
         self.grow(stop)
 
     @property
@@ -34,9 +34,9 @@ class Window:
         if stop <= self.stop:
             return
         more = self._source.read(self.stop, stop)
-        self.raw += more
-        if self.unit > 1:
-            self.shadow += shadow(more, self._encoding)
+        self.raw = self.raw + more if self.raw else more
+        # For single bytes the shadow is the bytes themselves, and costs nothing.
+        self.shadow = self.raw if self.unit == 1 else self.shadow + shadow(more, self._encoding)
 
     def offset(self, position: int) -> int:
         """Return the byte offset in the object of a position in the shadow."""
@@ -46,6 +46,6 @@ class Window:
         """Return the position in the shadow of a byte offset in the object."""
         return (offset - self.start) // self.unit
 
-    def bytes(self, start: int, stop: int) -> bytearray:
+    def bytes(self, start: int, stop: int) -> bytes:
         """Return the source's bytes between two positions of the shadow."""
         return self.raw[start * self.unit : stop * self.unit]

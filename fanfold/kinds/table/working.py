@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 from fanfold.kinds.table import packing
 from fanfold.kinds.table.bounds import find, grammar
-from fanfold.kinds.table.csv_rows import CsvRows
+from fanfold.kinds.table.csv_blocks import CsvBlocks
 from fanfold.kinds.table.json_rows import JsonRows
 from fanfold.kinds.table.layout import Layout
 from fanfold.kinds.table.readers import read_csv, read_json, read_json_as_columns
 from fanfold.kinds.table.rejects import Rejects
+from fanfold.kinds.table.sinks import Cell
 from fanfold.kinds.table.writer import PartWriter
 from fanfold.model import Desk, Json, Line, Source
 from fanfold.recipes import TableRecipe
@@ -31,15 +32,17 @@ def process(source: Source, recipe: TableRecipe, layout: Json, line: Line, desk:
     desk.note(bounds.to_json())
     with tempfile.TemporaryFile() as rows_file, tempfile.TemporaryFile() as rejects_file:
         rejects = Rejects(rejects_file)
-        writer = PartWriter(pinned, recipe, desk, window, rejects, rows_file, _covers_cells(pinned, source, span))
+        cell = _cell(pinned, source, span, desk) if recipe.output == "parquet" else None
+        writer = PartWriter(pinned, recipe, desk, window, rejects, rows_file, cell)
         unclosed = None
         if bounds.first is not None and bounds.next is not None:
             first, last = window.position(bounds.first), window.position(bounds.next)
             if pinned.format == "csv":
-                rows = CsvRows(window, pinned, rejects)
-                read_csv(rows.batches(first, last), writer)
-                if bounds.next >= source.size_bytes and rows.last_start is not None:
-                    opened = grammar(pinned).open_quote(window.shadow, rows.last_start)
+                blocks = CsvBlocks(window, pinned, writer.cleaner, rejects)
+                read_csv(blocks.batches(first, last), writer)
+                last_start = blocks.last_start(first, last) if bounds.next >= source.size_bytes else None
+                if last_start is not None:
+                    opened = grammar(pinned).open_quote(window.shadow, last_start)
                     unclosed = None if opened is None else window.offset(opened)
             else:
                 objects = JsonRows(window, pinned, rejects).objects(first, last)
@@ -51,8 +54,8 @@ def process(source: Source, recipe: TableRecipe, layout: Json, line: Line, desk:
         return {**bounds.to_json(), **facts, "unclosed": unclosed}
 
 
-def _covers_cells(layout: Layout, source: Source, span: Mapping[str, Json]) -> bool:
-    """Tell whether a span holds every row that begins in the cells it touches."""
+def _cell(layout: Layout, source: Source, span: Mapping[str, Json], desk: Desk) -> Cell:
+    """Return where the rows of a span go that lies within one cell."""
     starts = span["start"] <= layout.start or span["start"] % layout.cell_bytes == 0
     stops = span["stop"] >= source.size_bytes or span["stop"] % layout.cell_bytes == 0
-    return bool(starts and stops)
+    return Cell(desk, layout, span["start"] // layout.cell_bytes, starts and stops)

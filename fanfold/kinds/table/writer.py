@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
-from fanfold.kinds.table.casting import cast
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fanfold.kinds.table.casting import Typed, cast
 from fanfold.kinds.table.cleaning import Cleaner
+from fanfold.kinds.table.csv_blocks import Batch
 from fanfold.kinds.table.csv_rows import raw
 from fanfold.kinds.table.layout import Layout
 from fanfold.kinds.table.rejects import Rejects
-from fanfold.kinds.table.sinks import Blocks, Cells, csv_lines, json_lines
+from fanfold.kinds.table.sinks import Blocks, Cell, csv_lines, json_lines
 from fanfold.kinds.table.values import Value, join, public
 from fanfold.kinds.table.window import Window
 from fanfold.model import Desk, Json
@@ -32,7 +36,7 @@ class PartWriter:
         window: Window,
         rejects: Rejects,
         file: BinaryIO,
-        covers_cells: bool,
+        cell: Cell | None,
     ) -> None:
         self.layout = layout
         self.recipe = recipe
@@ -47,7 +51,7 @@ class PartWriter:
         self._desk = desk
         self._file = file
         self._rows = self._unindexed = 0
-        self._cells = Cells(desk, layout, covers_cells) if recipe.output == "parquet" else None
+        self._cell = cell
         self._blocks = Blocks(desk) if recipe.index else None
 
     def see(self, name: str, kind: str) -> None:
@@ -66,38 +70,37 @@ class PartWriter:
     def _infers(self) -> bool:
         return self.recipe.columns == "auto" and not self.layout.settled
 
-    def columns(self, offsets: Sequence[int], stops: Sequence[int], texts: Sequence[Sequence[str | None]]) -> None:
-        """Write rows of cleaned text, by column, that begin at `offsets` and end at the positions `stops`."""
+    def columns(self, batch: Batch, texts: Sequence[Any], values: Sequence[Any]) -> None:
+        """Write rows of cleaned text, by column; `values` are the columns that `casting.observe` has typed."""
         if not self.fits:
-            self._rows += len(offsets)
+            self._rows += batch.rows
             return
-        values: list[Sequence[Value]] = []
-        dropped: dict[int, tuple[str, str | None, str]] = {}
-        for column, cells in zip(self.layout.columns, texts, strict=True):
-            typed, misfits = cast(column, cells)
-            values.append(typed)
+        columns: list[Typed] = []
+        dropped: dict[int, tuple[str, str, str]] = {}
+        for column, cells, known in zip(self.layout.columns, texts, values, strict=True):
+            typed, misfits = cast(column, cells, known)
+            columns.append(typed)
             for index, reason in misfits.items():
-                dropped.setdefault(index, (column.name, cells[index], reason))
+                dropped.setdefault(index, (column.name, cells[index].as_py(), reason))
         for index, (name, cell, reason) in dropped.items():
-            self.reject(offsets[index], stops[index], reason, name, cell)
+            start, stop = batch.where(index)
+            self.reject(self.window.offset(start), stop, reason, name, cell)
         if dropped:
-            kept = [index for index in range(len(offsets)) if index not in dropped]
-            values = [[cells[index] for index in kept] for cells in values]
-            offsets = [offsets[index] for index in kept]
-        self._rows += len(offsets)
-        self._write(offsets, values)
+            kept = pa.array([index not in dropped for index in range(batch.rows)])
+            columns = [typed.filter(kept) for typed in columns]
+        self._rows += batch.rows - len(dropped)
+        self._write(columns)
 
-    def _write(self, offsets: Sequence[int], values: Sequence[Sequence[Value]]) -> None:
-        if self._cells:
-            self._cells.add(offsets, values)
+    def _write(self, columns: Sequence[Typed]) -> None:
+        if self._cell:
+            self._cell.add(columns)
         if self.recipe.output == "csv":
-            self._file.writelines(csv_lines(values))
+            self._file.writelines(csv_lines(columns))
         if self.recipe.output == "jsonl" or self._blocks:
-            for line in json_lines(self.layout.columns, values):
+            for line in json_lines(columns):
                 self._add(line)
         if self._blocks:
-            keys = [values[self.layout.names.index(name)] for name in self.key_names if name in self.layout.names]
-            self._unindexed += sum(any(_is_void(cell) for cell in row) for row in zip(*keys, strict=True))
+            self._unindexed += _void_keys([typed.values for typed in columns if typed.column.name in self.key_names])
 
     def line(self, line: bytes, row: dict[str, Any]) -> None:
         """Write a row that is a line of JSON already."""
@@ -136,9 +139,8 @@ class PartWriter:
             "found": sorted(self.found),
         }
         if self.fits:
-            if self._cells:
-                self._cells.finish()
-                facts["cells"] = self._cells.made
+            if self._cell:
+                facts["cells"] = self._cell.finish()
             elif self._file.tell():
                 self._desk.write("rows", self._file)
             if self._blocks:
@@ -149,3 +151,13 @@ class PartWriter:
 
 def _is_void(value: Value) -> bool:
     return value is None or (isinstance(value, str) and not value)
+
+
+def _void_keys(columns: Sequence[Any]) -> int:
+    """Return in how many rows one of the key columns is null or empty."""
+    void = pa.scalar(False)
+    for values in columns:
+        void = pc.or_(void, pc.is_null(values))
+        if pa.types.is_string(values.type):
+            void = pc.or_(void, pc.fill_null(pc.equal(values, ""), False))
+    return int(pc.sum(pc.cast(void, pa.int64())).as_py() or 0)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanfold.kinds.table import bounds, certifying, csv_grammar
+from fanfold.kinds.table import bounds, certifying, csv_grammar, layout
+from fanfold.kinds.table.csv_grammar import CsvGrammar
 from tests import strategies
 from tests.kinds.oracle import CsvCase, Dialect, check_csv, check_jsonl
 
@@ -18,14 +19,15 @@ def test_rows_of_csv_are_those_of_the_standard_reader(case: CsvCase) -> None:
     check_csv(case)
 
 
-@given(strategies.csv_cases(), st.sampled_from([0, 40]), st.sampled_from([(2,), (4, 16)]))
-def test_thresholds_are_for_speed_alone(case: CsvCase, scanned: int, look: tuple[int, ...]) -> None:
+@given(strategies.csv_cases(), st.sampled_from([0, 40]), st.sampled_from([(2,), (4, 16)]), st.integers(1, 99))
+def test_thresholds_are_for_speed_alone(case: CsvCase, scanned: int, look: tuple[int, ...], mark: int) -> None:
     """Small cases go the ways of large ones: leaps, short look-ahead, short guesses, repairs in several rounds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(certifying, "SCAN_LIMIT_BYTES", scanned)
         patch.setattr(csv_grammar, "LEAP_BYTES", 0)
         patch.setattr(bounds, "GUESS_BYTES", 8)
         patch.setattr(bounds, "LOOK_STEPS_BYTES", look)
+        patch.setattr(bounds, "MARK_UNITS", mark)
         check_csv(case)
 
 
@@ -83,3 +85,16 @@ def test_a_table_inside_a_cell_costs_one_round() -> None:
     assert result is not None
     assert result.folded.repaired > 0
     assert len(result.rounds) == 2
+
+
+@given(strategies.csv_cases(), st.data())
+def test_a_leap_lands_where_row_by_row_does(case: CsvCase, data: st.DataObject) -> None:
+    """Far goals are reached over whole quoted fields at once; the first row start at the goal is the same."""
+    text = case.text.encode()
+    rows = CsvGrammar(layout.Dialect(case.dialect.delimiter, case.dialect.quote, case.dialect.escape), 1)
+    starts = [start for start, _ in rows.rows(text, 0, len(text))] + [len(text)]
+    row = data.draw(st.sampled_from(starts))
+    bound = data.draw(st.integers(row, len(text)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_grammar, "LEAP_BYTES", 0)
+        assert rows.advance(text, row, bound, True) == (min(start for start in starts if start >= bound), True)

@@ -60,10 +60,30 @@ def test_a_gigabyte_costs_a_megabyte(recipe: dict[str, object]) -> None:
     """Whatever the size; and a worker reads its span and at most 64 KiB."""
     assert len(VirtualSource.row % 0) == 32
     source = VirtualSource()
-    made = table.plan(source, TableRecipe(**recipe))
+    made = table.plan(source, TableRecipe(chunk="64MiB", **recipe))
     assert source.read_bytes <= MIB
     assert len(made.lines) == 15
     assert made.layout["start"] == 15
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "output", "concurrency", "chunk"),
+    [
+        (1, "jsonl", 40, 8 * MIB),
+        (320 * MIB, "jsonl", 40, 8 * MIB),
+        (10**9, "jsonl", 40, 32 * MIB),
+        (10**11, "jsonl", 40, 64 * MIB),
+        (10**9, "jsonl", 4, 64 * MIB),
+        (1, "parquet", 40, 64 * MIB),
+        (10**13, "csv", 40, 256 * MIB),
+    ],
+)
+def test_an_automatic_chunk_gives_every_worker_its_share(
+    size_bytes: int, output: str, concurrency: int, chunk: int
+) -> None:
+    """From 8 to 64 MiB, the size of a Parquet row group; more only where there would be too many."""
+    recipe = TableRecipe(output=output, concurrency=concurrency)
+    assert planning.chunk_bytes(size_bytes, recipe) == chunk
 
 
 def test_a_worker_of_a_gigabyte_reads_its_chunk() -> None:
