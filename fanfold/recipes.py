@@ -126,6 +126,8 @@ class TableRecipe(KindRecipe):
     delimiter: Literal["auto"] | Character = "auto"
     quote: Character | None = '"'
     escape: Character | None = None
+    doubled_quote: bool = True
+    skip_initial_space: bool = False
     header: bool = True
     encoding: str = "auto"
     columns: Literal["auto", "text"] | dict[str, ColumnType] = "auto"

@@ -19,10 +19,16 @@ dialects = st.sampled_from(
         Dialect(escape="\\"),
         Dialect(",", None),
         Dialect(",", None, "\\"),
+        Dialect(doubled=False),
+        Dialect(escape="\\", doubled=False),
+        Dialect(spaces=True),
+        Dialect(";", "'", "\\", spaces=True),
     ]
 )
 
-encodings = st.sampled_from(["utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "euc_kr"])
+encodings = st.sampled_from(
+    ["utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "cp1252", "euc_kr"]
+)
 
 chunks = st.one_of(st.integers(1, 12), st.integers(1, 300))
 

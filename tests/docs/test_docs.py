@@ -55,7 +55,7 @@ def test_the_documented_defaults_are_the_defaults() -> None:
     for name in fields(recipes.TableRecipe) - {"clean"}:
         value = getattr(defaults, name)
         shown = documented[name][1].strip("`")
-        assert shown == {None: "none" if name == "index" else "null", (): "none", True: "true"}.get(
+        assert shown == {None: "none" if name == "index" else "null", (): "none", True: "true", False: "false"}.get(
             value, str(value)
         ), name
 

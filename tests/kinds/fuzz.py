@@ -25,8 +25,24 @@ DIALECTS = [
     Dialect(escape="\\"),
     Dialect(",", None),
     Dialect(",", None, "\\"),
+    Dialect(doubled=False),
+    Dialect(escape="\\", doubled=False),
+    Dialect(spaces=True),
+    Dialect(";", "'", "\\", spaces=True),
 ]
-ENCODINGS = ["utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "shift_jis", "euc_kr"]
+ENCODINGS = [
+    "utf-8",
+    "utf-8-sig",
+    "latin-1",
+    "utf-16",
+    "utf-16-le",
+    "utf-16-be",
+    "utf-32",
+    "utf-32-le",
+    "cp1252",
+    "shift_jis",
+    "euc_kr",
+]
 LETTERS = ["a", "b", "é", "1", " "]
 
 

@@ -23,12 +23,14 @@ class Dialect:
     delimiter: str = ","
     quote: str | None = '"'
     escape: str | None = None
+    doubled: bool = True
+    spaces: bool = False
 
     @property
     def arguments(self) -> dict[str, Any]:
-        if self.quote is None:
-            return {"delimiter": self.delimiter, "quoting": csv.QUOTE_NONE, "escapechar": self.escape}
-        return {"delimiter": self.delimiter, "quotechar": self.quote, "escapechar": self.escape}
+        given = {"delimiter": self.delimiter, "escapechar": self.escape}
+        given |= {"doublequote": self.doubled, "skipinitialspace": self.spaces}
+        return given | ({"quoting": csv.QUOTE_NONE} if self.quote is None else {"quotechar": self.quote})
 
     def rows(self, text: str) -> list[list[str]]:
         return list(csv.reader(io.StringIO(text, newline=""), **self.arguments))
@@ -55,7 +57,9 @@ class CsvCase:
             "delimiter": self.dialect.delimiter,
             "quote": self.dialect.quote,
             "escape": self.dialect.escape,
-            "encoding": "auto" if self.encoding in ("utf-8", "utf-8-sig", "utf-16") else self.encoding,
+            "doubled_quote": self.dialect.doubled,
+            "skip_initial_space": self.dialect.spaces,
+            "encoding": "auto" if self.encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-32") else self.encoding,
             "header": self.header,
             "columns": "text",
             "clean": NO_CLEAN,
@@ -89,7 +93,8 @@ def check_csv(case: CsvCase, failing: Failing = lambda line: None) -> Result | N
         # An escaped line end at the end of a row cannot be told from the row's own without reading it.
         assert case.dialect.escape or case.dialect.rows(reject["raw"]) == [row], case
         start = reject["offset"]
-        raw = reject["raw"].encode(case.encoding.removesuffix("-sig") if case.encoding != "utf-16" else "utf-16-le")
+        plain = case.encoding.removesuffix("-sig")
+        raw = reject["raw"].encode(plain + "-le" if plain in ("utf-16", "utf-32") else plain)
         assert case.data[start : start + len(raw)] == raw, case
     assert result.stats["rows"] == len(rows)
     assert result.stats["rejected"] == len(rejects)

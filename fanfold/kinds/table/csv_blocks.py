@@ -19,7 +19,7 @@ import pyarrow.csv
 from fanfold.kinds.table.cleaning import Cleaner
 from fanfold.kinds.table.csv_grammar import CsvGrammar
 from fanfold.kinds.table.csv_rows import raw, rows
-from fanfold.kinds.table.layout import Layout
+from fanfold.kinds.table.layout import Dialect, Layout
 from fanfold.kinds.table.rejects import Rejects
 from fanfold.kinds.table.window import Window
 
@@ -48,7 +48,7 @@ class CsvBlocks:
         self._rejects = rejects
         self._grammar = CsvGrammar(layout.dialect, len(layout.columns))
         dialect = layout.dialect
-        self._suits_arrow = bool(layout.columns) and dialect.escape is None
+        self._suits_arrow = bool(layout.columns) and dialect == Dialect(dialect.delimiter, dialect.quote)
         self._parsing = pyarrow.csv.ParseOptions(
             delimiter=dialect.delimiter, quote_char=dialect.quote or False, newlines_in_values=True
         )

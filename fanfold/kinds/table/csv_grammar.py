@@ -1,7 +1,7 @@
 """Where the rows of CSV begin, without reading their cells: exactly what `csv.reader` makes of the same bytes.
 
-The dialect is RFC 4180 as Python reads it when it is not strict: a quote opens only at the start of a field, what
-follows a closing quote is taken as it is, and a line ends in CR, LF or CRLF.
+Dialects are read as Python does when it is not strict: a quote opens only at the start of a field, what follows a
+closing quote is taken as it is, and a line ends in CR, LF or CRLF.
 """
 
 from __future__ import annotations
@@ -33,18 +33,24 @@ class CsvGrammar:
         self._closing: re.Pattern[bytes] | None = None
         if dialect.quote:
             quote = re.escape(dialect.quote.encode())
-            body = rb"(?:[^" + quote + escape + rb"]++|" + quote + quote + escaped + rb")*+"
-            closed = quote + rb"(?:[^" + delimiter + rb"\r\n" + quote + rb"]" + bare + rb")?"
-            field = rb"(?:" + quote + body + rb"(?:" + closed + rb"|\Z)|" + bare + rb")"
-            self._closing = re.compile(quote + body + closed, re.DOTALL)
-            self._unclosed = re.compile(quote + body + rb"\Z", re.DOTALL)
+            if dialect.doubled_quote:
+                body = rb"(?:[^" + quote + escape + rb"]++|" + quote + quote + escaped + rb")*+"
+                closed = quote + rb"(?:[^" + delimiter + rb"\r\n" + quote + rb"]" + bare + rb")?"
+            else:
+                body = rb"(?:[^" + quote + escape + rb"]++" + escaped + rb")*+"
+                closed = quote + bare
+            space = rb"\x20*+" if dialect.skip_initial_space else b""
+            field = space + rb"(?:" + quote + body + rb"(?:" + closed + rb"|\Z)|" + bare + rb")"
+            self._closing = re.compile(space + quote + body + closed, re.DOTALL)
+            self._unclosed = re.compile(space + b"(" + quote + b")" + body + rb"\Z", re.DOTALL)
         rest = rb"(?:" + delimiter + field + rb")*+(?:\r\n|\r|\n|\Z)"
         self._row = re.compile(field + rest, re.DOTALL)
         self._field = re.compile(field, re.DOTALL)
         self._rest_of_bare = re.compile(bare + rest, re.DOTALL)
         # From row start to row start at a gigabyte a second: quoted fields, until a quote that opens none.
         self._quoted_run: re.Pattern[bytes] | None = None
-        if dialect.quote and not dialect.escape:
+        self._leaps = not dialect.escape and not dialect.skip_initial_space and dialect.doubled_quote
+        if dialect.quote and self._leaps:
             begins = rb"(?:\A|(?<=[" + delimiter + rb"\r\n]))"
             inner = rb"[^" + quote + rb"]*+"
             whole = quote + inner + rb"(?:" + quote + quote + inner + rb")*+" + quote + rb"(?!" + quote + rb")"
@@ -58,7 +64,7 @@ class CsvGrammar:
 
         Returns that and True; or, where the buffer ends first, the last row start that is sure, and False.
         """
-        if bound - row > LEAP_BYTES and not self._dialect.escape:
+        if bound - row > LEAP_BYTES and self._leaps:
             row = self._leap(buffer, row, bound)
         match, size = self._row.match, len(buffer)
         while row < bound and row < size:
@@ -148,8 +154,8 @@ class CsvGrammar:
             return None
         while row < len(buffer):
             closed = self._closing.match(buffer, row)
-            if closed is None and self._unclosed.match(buffer, row):
-                return row
+            if closed is None and (opened := self._unclosed.match(buffer, row)):
+                return opened.start(1)
             row = self._field.match(buffer, row).end() + 1  # type: ignore[union-attr]
         return None
 

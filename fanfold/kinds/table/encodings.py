@@ -1,7 +1,7 @@
 """Which encodings can be split at any byte, and which one an object has.
 
 Row structure (delimiters, quotes, line ends) is ASCII. So it can be found without decoding, in any encoding
-in which a byte below 0x80 always is that ASCII character, and in UTF-16, unit by unit.
+in which a byte below 0x80 always is that ASCII character, and in UTF-16 and UTF-32, unit by unit.
 """
 
 from __future__ import annotations
@@ -30,9 +30,12 @@ TRAILING_ASCII = frozenset(
 )
 # In these every byte of a longer character is 0x80 or above.
 HIGH_BYTES = frozenset(["utf-8", "euc_jis_2004", "euc_jisx0213", "euc_jp", "euc_kr", "gb2312"])
-UTF_16 = frozenset(("utf-16-le", "utf-16-be"))
+WIDE = {"utf-16-le": 2, "utf-16-be": 2, "utf-32-le": 4, "utf-32-be": 4}
+"""Bytes of a code unit, where it has several."""
 
-SUPPORTED = "UTF-8, UTF-16, and encodings that keep ASCII as single bytes, such as latin-1, cp1252, gbk or shift_jis"
+SUPPORTED = (
+    "UTF-8, UTF-16, UTF-32, and encodings that keep ASCII as single bytes, such as latin-1, cp1252, gbk or shift_jis"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Encoding:
     @property
     def unit(self) -> int:
         """Bytes of a code unit."""
-        return 2 if self.name in UTF_16 else 1
+        return WIDE.get(self.name, 1)
 
 
 def detect(head: bytes, wanted: str, structure: str) -> Encoding:
@@ -57,15 +60,15 @@ def detect(head: bytes, wanted: str, structure: str) -> Encoding:
     if wanted == "auto":
         return _by_mark(head) or Encoding("utf-8")
     name = canonical(wanted)
-    if name == "utf-16":
+    if name in ("utf-16", "utf-32"):
         marked = _by_mark(head)
-        if marked is None or marked.name not in UTF_16:
+        if marked is None or not marked.name.startswith(name):
             raise WrongEncoding(
-                "`encoding: utf-16` was given, and the object has no byte order mark: name utf-16-le or utf-16-be"
+                f"`encoding: {name}` was given, and the object has no such byte order mark: name {name}-le or {name}-be"
             )
         return marked
     _check(name, wanted, structure)
-    marked = _by_mark(head) if name in UTF_16 or name == "utf-8" else None
+    marked = _by_mark(head) if name in WIDE or name == "utf-8" else None
     return marked if marked and marked.name == name else Encoding(name)
 
 
@@ -81,10 +84,11 @@ def canonical(name: str) -> str:
 
 
 def _by_mark(head: bytes) -> Encoding | None:
-    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        raise WrongEncoding(f"the object begins with the byte order mark of UTF-32; supported are {SUPPORTED}")
     for mark, name in (
         (codecs.BOM_UTF8, "utf-8"),
+        # Before UTF-16: its mark is how this one begins.
+        (codecs.BOM_UTF32_LE, "utf-32-le"),
+        (codecs.BOM_UTF32_BE, "utf-32-be"),
         (codecs.BOM_UTF16_LE, "utf-16-le"),
         (codecs.BOM_UTF16_BE, "utf-16-be"),
     ):
@@ -94,7 +98,7 @@ def _by_mark(head: bytes) -> Encoding | None:
 
 
 def _check(name: str, wanted: str, structure: str) -> None:
-    if name in HIGH_BYTES or name in UTF_16:
+    if name in HIGH_BYTES or name in WIDE:
         return
     if name in TRAILING_ASCII:
         if unsafe := [sign for sign in structure if not (sign < "0" or ":" <= sign <= "?")]:
@@ -127,17 +131,21 @@ def _is_single_byte(name: str) -> bool:
     return True
 
 
-_HIGH_HALF = bytes([0] + [0x80] * 255)
+_NOT_ASCII = bytes([0] + [0x80] * 255)
 
 
 def shadow(raw: bytes, encoding: str) -> bytes:
     """Return one byte per code unit: the ASCII characters as they are, everything else 0x80 or above."""
-    if encoding not in UTF_16:
+    unit = WIDE.get(encoding, 1)
+    if unit == 1:
         return raw
-    raw = raw[: len(raw) // 2 * 2]
-    low, high = (raw[0::2], raw[1::2]) if encoding == "utf-16-le" else (raw[1::2], raw[0::2])
-    marks = int.from_bytes(high.translate(_HIGH_HALF), "little")
-    return (int.from_bytes(low, "little") | marks).to_bytes(len(low), "little")
+    raw = raw[: len(raw) // unit * unit]
+    places = range(unit) if encoding.endswith("le") else range(unit - 1, -1, -1)
+    low, *higher = (raw[place::unit] for place in places)
+    made = int.from_bytes(low, "little")
+    for column in higher:
+        made |= int.from_bytes(column.translate(_NOT_ASCII), "little")
+    return made.to_bytes(len(low), "little")
 
 
 def decode(raw: bytes, encoding: str) -> tuple[str, bool]:
@@ -145,4 +153,4 @@ def decode(raw: bytes, encoding: str) -> tuple[str, bool]:
     try:
         return raw.decode(encoding), True
     except UnicodeDecodeError:
-        return (raw.decode(encoding, "replace") if encoding in UTF_16 else raw.decode("latin-1")), False
+        return (raw.decode(encoding, "replace") if encoding in WIDE else raw.decode("latin-1")), False

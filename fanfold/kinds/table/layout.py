@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any, Literal
 
 from fanfold.model import Json
@@ -20,11 +20,15 @@ csv.field_size_limit(ROW_LIMIT_BYTES)
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How CSV separates its fields. A doubled quote inside quotes always stands for one."""
+    """How CSV separates its fields."""
 
     delimiter: str = ","
     quote: str | None = '"'
     escape: str | None = None
+    doubled_quote: bool = True
+    """Whether two quotes inside quotes stand for one; else the first of them closes."""
+    skip_initial_space: bool = False
+    """Whether spaces behind a delimiter, and before the first field, are left out."""
 
     @property
     def characters(self) -> str:
@@ -32,9 +36,14 @@ class Dialect:
 
     def for_reader(self) -> dict[str, Any]:
         """Return the arguments that make `csv.reader` read this dialect."""
-        if self.quote is None:
-            return {"delimiter": self.delimiter, "quoting": csv.QUOTE_NONE, "escapechar": self.escape}
-        return {"delimiter": self.delimiter, "quotechar": self.quote, "escapechar": self.escape}
+        quoting = {"quoting": csv.QUOTE_NONE} if self.quote is None else {"quotechar": self.quote}
+        return {
+            "delimiter": self.delimiter,
+            "escapechar": self.escape,
+            "doublequote": self.doubled_quote,
+            "skipinitialspace": self.skip_initial_space,
+            **quoting,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,7 @@ class Layout:
     format: Literal["csv", "jsonl"]
     encoding: str
     unit: int
-    """Bytes of a code unit: 2 in UTF-16, else 1."""
+    """Bytes of a code unit: 2 in UTF-16, 4 in UTF-32, else 1."""
     start: int
     """Where the first row behind the header begins, in bytes."""
     dialect: Dialect
@@ -74,7 +83,7 @@ class Layout:
             "encoding": self.encoding,
             "unit": self.unit,
             "start": self.start,
-            "dialect": [self.dialect.delimiter, self.dialect.quote, self.dialect.escape],
+            "dialect": list(astuple(self.dialect)),
             "columns": [[column.name, column.type] for column in self.columns],
             "settled": self.settled,
             "cell_bytes": self.cell_bytes,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise, takewhile
 from typing import Literal
 
@@ -53,7 +54,9 @@ def plan(source: Source, recipe: TableRecipe) -> Plan:
     text = _decoded(head, encoding, source.size_bytes)
     unit_bytes = encoding.unit
     if (source.size_bytes - encoding.bom_bytes) % unit_bytes:
-        raise WrongEncoding(f"the object has {source.size_bytes} bytes, an odd number, which {encoding.name} never has")
+        raise WrongEncoding(
+            f"the object has {source.size_bytes} bytes; in {encoding.name} that would be a multiple of {unit_bytes}"
+        )
     dialect = _dialect(recipe, text)
     detect(head, recipe.encoding, dialect.characters)
     pinned = Layout(
@@ -87,13 +90,14 @@ def _decoded(head: bytes, encoding: Encoding, size_bytes: int) -> str:
 
 
 def _dialect(recipe: TableRecipe, text: str) -> Dialect:
-    quote = recipe.quote
-    escape = None if recipe.escape == quote else recipe.escape
-    given = recipe.delimiter
-    delimiter = sniffing.delimiter(text, quote, escape) if given == "auto" else given
-    if delimiter in (quote, escape):
+    escape = None if recipe.escape == recipe.quote else recipe.escape
+    given = Dialect(",", recipe.quote, escape, recipe.doubled_quote, recipe.skip_initial_space)
+    delimiter = sniffing.delimiter(text, given) if recipe.delimiter == "auto" else recipe.delimiter
+    if delimiter in (given.quote, escape):
         raise RecipeError(f"`delimiter` is {delimiter!r}, which is `quote` or `escape` too: they must differ")
-    return Dialect(delimiter, quote, escape)
+    if given.skip_initial_space and " " in (delimiter, given.quote, escape):
+        raise RecipeError("`skip_initial_space` is true, and a space is `delimiter`, `quote` or `escape`")
+    return replace(given, delimiter=delimiter)
 
 
 def _format(recipe: TableRecipe, text: str) -> Literal["csv", "jsonl"]:
@@ -205,7 +209,7 @@ def _samples(source: Source, pinned: Layout, head: Window) -> Iterator[tuple[Win
         return
     guess = grammar(pinned)
     for number in range(SAMPLES):
-        at = (head.stop + rest * number // SAMPLES) // 2 * 2
+        at = (head.stop + rest * number // SAMPLES) // pinned.unit * pinned.unit
         window = Window(source, at - pinned.unit, at - pinned.unit + SAMPLE_BYTES, pinned.encoding, pinned.unit)
         if starts := guess.guesses(window.shadow, len(window.shadow), window.at_end):
             yield window, starts[0]

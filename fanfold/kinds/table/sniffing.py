@@ -9,9 +9,10 @@ import csv
 import io
 import json
 from collections import Counter
+from dataclasses import replace
 
 from fanfold.errors import NotATable, WrongEncoding
-from fanfold.kinds.table.encodings import UTF_16, Encoding, decode, detect
+from fanfold.kinds.table.encodings import WIDE, Encoding, decode, detect
 from fanfold.kinds.table.layout import Dialect
 
 DELIMITERS = ",;\t|"
@@ -72,7 +73,7 @@ def why_binary(head: bytes, encoding: Encoding) -> str | None:
         # Two letters alone may begin a header; a BMP has zeros among its next bytes.
         if head.startswith(magic) and (magic != b"BM" or b"\0" in head[:16]):
             return f"it begins like {what}"
-    if encoding.name not in UTF_16 and (at := head.find(b"\0")) >= 0:
+    if encoding.name not in WIDE and (at := head.find(b"\0")) >= 0:
         return f"byte {at} is zero, which no text has"
     return None
 
@@ -108,9 +109,10 @@ def begins_with_object(text: str) -> bool:
     return _is_object(line) or (not end and line[1:].lstrip()[:1] in ('"', ""))
 
 
-def delimiter(text: str, quote: str | None, escape: str | None) -> str:
+def delimiter(text: str, dialect: Dialect) -> str:
     """Return the delimiter that gives the most even rows of two columns or more; a comma where none does."""
-    fits = {sign: _fit(text, Dialect(sign, quote, escape)) for sign in DELIMITERS if sign not in (quote, escape)}
+    taken = (dialect.quote, dialect.escape)
+    fits = {sign: _fit(text, replace(dialect, delimiter=sign)) for sign in DELIMITERS if sign not in taken}
     best = max(fits, key=lambda sign: fits[sign])
     return best if fits[best] > (0, 0) else ","
 

@@ -29,8 +29,8 @@ class Window:
         return self.stop >= self._source.size_bytes
 
     def grow(self, stop: int) -> None:
-        """Read on to `stop`, or to the end of the object."""
-        stop = min(stop, self._source.size_bytes)
+        """Read on to `stop` and the end of its code unit, or to the end of the object."""
+        stop = min(stop + (self.start - stop) % self.unit, self._source.size_bytes)
         if stop <= self.stop:
             return
         more = self._source.read(self.stop, stop)
