@@ -102,6 +102,12 @@ class Total(Strict):
     sum: str
 
 
+class Parquet(Strict):
+    """How Parquet is written."""
+
+    files: Literal["one", "many"] = "one"
+
+
 class KindRecipe(Strict):
     """What every kind's recipe has."""
 
@@ -134,6 +140,7 @@ class TableRecipe(KindRecipe):
     clean: Clean = Clean()
     rejects: Share = "0%"
     output: Literal["parquet", "jsonl", "csv"] = "jsonl"
+    parquet: Parquet = Parquet()
     index: Index | None = None
     totals: tuple[Total, ...] = Field(default=(), strict=False)
 
@@ -141,6 +148,12 @@ class TableRecipe(KindRecipe):
     def _totals_have_records(self) -> Self:
         if self.totals and self.index is None:
             raise ValueError("`totals` needs `index`: they are the totals of the indexed rows")
+        return self
+
+    @model_validator(mode="after")
+    def _parquet_is_written(self) -> Self:
+        if self.parquet != Parquet() and self.output != "parquet":
+            raise ValueError(f"`parquet` needs `output: parquet` (given {self.output})")
         return self
 
 

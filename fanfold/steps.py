@@ -19,12 +19,13 @@ from fanfold.aws.objects import Bucket, S3Source
 from fanfold.aws.stores import Stores
 from fanfold.errors import FanfoldError, Superseded
 from fanfold.job import Job, Keys, canonical, line_from_json, line_to_json
-from fanfold.model import Again, Folded, Json, Kind, Line, Part, PartObject, Round
+from fanfold.model import Again, Folded, Json, Kind, Line, Output, Part, PartObject, Round
 
 CLAIM_S = 900.0
 """How long the right to publish is kept without a sign of life: a function's longest run."""
 
 READS_AT_ONCE = 32
+OUTPUTS_AT_ONCE = 8
 
 INDEX = "index"
 """The role of the lines that write records."""
@@ -283,11 +284,8 @@ def _publish(
     """Write the outputs, and result.json last: where it stands, all of them do."""
     stores, job = setting.stores, setting.job
     stores.jobs.claim(job, CLAIM_S)
-    outputs = []
-    for output in folded.outputs:
-        key = job.output_key(output.name)
-        size = stores.outputs.assemble(key, output.pieces, stores.work, output.content_type)
-        outputs.append({"name": output.name, "uri": f"s3://{stores.outputs.name}/{key}", "bytes": size})
+    with ThreadPoolExecutor(OUTPUTS_AT_ONCE) as pool:
+        outputs = list(pool.map(lambda output: _written(stores, job, output), folded.outputs))
     if folded.refused:
         setting.work.put(setting.keys.refused, canonical(outputs).encode())
         stores.jobs.release(job)
@@ -306,9 +304,24 @@ def _publish(
     }
     del result["again"]
     key = job.output_key("result.json")
+    _delete_stale(stores, job, outputs)
     stores.outputs.put(key, json.dumps(result, indent=2, ensure_ascii=False).encode())
     stores.jobs.published(job)
     return summary | {"result": f"s3://{stores.outputs.name}/{key}"}
+
+
+def _written(stores: Stores, job: Job, output: Output) -> dict[str, Json]:
+    key = job.output_key(output.name)
+    size = stores.outputs.assemble(key, output.pieces, stores.work, output.content_type)
+    return {"name": output.name, "uri": f"s3://{stores.outputs.name}/{key}", "bytes": size}
+
+
+def _delete_stale(stores: Stores, job: Job, outputs: Sequence[Mapping[str, Json]]) -> None:
+    """Delete what the last job of the object wrote and this one did not: a folder of parts is read as a whole."""
+    last = stores.outputs.find(job.output_key("result.json"))
+    names = {output["name"] for output in json.loads(last)["outputs"]} if last else set()
+    for name in sorted(names - {output["name"] for output in outputs}):
+        stores.outputs.delete(job.output_key(name))
 
 
 def _missing(setting: Setting, planned: Sequence[Line], span: Mapping[str, Json]) -> dict[str, Json]:

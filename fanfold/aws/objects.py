@@ -114,6 +114,11 @@ class Bucket:
         with translated(f"writing s3://{self.name}/{key}"):
             self.client.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type)
 
+    def delete(self, key: str) -> None:
+        """Delete an object; one that is not there is no error."""
+        with translated(f"deleting s3://{self.name}/{key}"):
+            self.client.delete_object(Bucket=self.name, Key=key)
+
     def assemble(self, key: str, pieces: Sequence[Piece], work: Bucket, content_type: str) -> int:
         """Make one object of pieces of objects in `work`; return its size in bytes.
 

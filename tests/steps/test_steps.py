@@ -112,6 +112,22 @@ def test_a_stale_job_publishes_nothing(stores: Stores) -> None:
     assert result(stores, new)["job"] == new.id
 
 
+def test_outputs_that_only_the_last_job_wrote_are_deleted(stores: Stores) -> None:
+    """A folder of parts is read as a whole: no part of an older version may stay in it."""
+    old = job_of(stores, b"old", sequencer="01")
+    machine.run(old, stores)
+    stores.outputs.put(old.output_key("rows/part-00007.parquet"), b"of the old job")
+    stores.outputs.put(old.output_key("notes.txt"), b"somebody else's")
+    listed = result(stores, old)
+    listed["outputs"].append({"name": "rows/part-00007.parquet"})
+    stores.outputs.put(old.output_key("result.json"), json.dumps(listed).encode())
+    new = job_of(stores, b"new", sequencer="02")
+    machine.run(new, stores)
+    assert output(stores, new) == b"NEW"
+    assert output(stores, new, "rows/part-00007.parquet") is None
+    assert output(stores, new, "notes.txt") == b"somebody else's"
+
+
 def test_a_stale_job_writes_no_record(stores: Stores) -> None:
     """The newer version arrives between the old job's merge and its index round."""
     old = job_of(stores, b"old", sequencer="01", index={"partition": "a"})

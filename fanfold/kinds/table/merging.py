@@ -53,7 +53,7 @@ def merge(round: Round) -> Again | Folded:
             return Again(lines)
     if lines := table.index_lines():
         return Again(lines, publishes=True)
-    return Folded([table.rows(cells), table.rejects()], table.stats(), table.missing(), table.repaired())
+    return Folded([*table.rows(cells), table.rejects()], table.stats(), table.missing(), table.repaired())
 
 
 def _rerun(round: Round, at: int, line: Line, pin: int, layout: int = 0) -> Line:
@@ -198,14 +198,19 @@ class _Table:
     def rejects(self) -> Output:
         return Output("rejects.jsonl", self._copied("rejects"), CONTENT_TYPES["jsonl"])
 
-    def rows(self, cells: Sequence[PackedCell]) -> Output:
+    def rows(self, cells: Sequence[PackedCell]) -> Sequence[Output]:
         kind = self.recipe.output
+        if kind == "parquet" and self.recipe.parquet.files == "many" and cells:
+            whole = [Copied(cell.made.key, 0, cell.made.size_bytes) for cell in cells]
+            names = [f"rows/part-{number:05}.parquet" for number in range(len(whole))]
+            return [Output(name, [piece], CONTENT_TYPES[kind]) for name, piece in zip(names, whole, strict=True)]
         pieces = self._copied("rows")
         if kind == "csv" and self.layout.names:
             pieces.insert(0, csv_line(self.layout.names))
         if kind == "parquet":
             pieces = _parquet(self.round, self.layout, cells)
-        return Output(f"rows.{kind}", pieces, CONTENT_TYPES[kind])
+        name = "rows/part-00000.parquet" if self.recipe.parquet.files == "many" else f"rows.{kind}"
+        return [Output(name, pieces, CONTENT_TYPES[kind])]
 
     def _copied(self, name: str) -> list[Piece]:
         made = [part.objects[name] for part in self.parts if name in part.objects]

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -119,6 +120,20 @@ def test_two_readers_agree_on_parquet(chunk: int, monkeypatch: pytest.MonkeyPatc
     count, wind, first = duckdb.sql(query).fetchall()[0]
     assert (count, str(first)) == (len(wet), wet[0]["date"])
     assert wind == pytest.approx(sum(row["wind"] for row in wet))
+
+
+@pytest.mark.parametrize("chunk", [10**8, 7_000])
+def test_a_folder_of_parquet_is_the_one_file_in_pieces(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file for each row group, in the order of their names; an empty table is one file that has the columns."""
+    monkeypatch.setattr(layout, "CELL_BYTES", 16_384)
+    one = folded(SAMPLES["seattle-weather.csv"], output="parquet", chunk=chunk).outputs["rows.parquet"]
+    many = folded(SAMPLES["seattle-weather.csv"], output="parquet", chunk=chunk, parquet={"files": "many"}).outputs
+    names = [name for name in many if name != "rejects.jsonl"]
+    assert names == [f"rows/part-0000{number}.parquet" for number in range(3)]
+    tables = [pq.read_table(io.BytesIO(many[name])) for name in names]
+    assert pa.concat_tables(tables).equals(pq.read_table(io.BytesIO(one)))
+    empty = folded(b"a,b\n", output="parquet", parquet={"files": "many"}).outputs
+    assert pq.read_table(io.BytesIO(empty["rows/part-00000.parquet"])).schema.names == ["a", "b"]
 
 
 @pytest.mark.parametrize("output", ["jsonl", "csv", "parquet"])
