@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, BinaryIO, Protocol, TypeAlias
+from typing import IO, Any, Protocol, TypeAlias
 
 Json: TypeAlias = Any
 """What `json.loads` can return. Typed loosely on purpose: shapes are said where they are made."""
@@ -186,7 +186,7 @@ class Desk(Protocol):
         """Keep `facts` even if the worker dies after this call."""
         ...
 
-    def write(self, name: str, data: bytes | BinaryIO) -> None:
+    def write(self, name: str, data: bytes | IO[bytes]) -> None:
         """Write one object of the part. The same line always writes the same bytes under the same name."""
         ...
 

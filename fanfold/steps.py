@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from fanfold import __version__, kinds, recipes
 from fanfold.aws.objects import Bucket, S3Source
@@ -131,7 +131,7 @@ class PartDesk:
     def note(self, facts: Json) -> None:
         self._work.put(self._keys.note(self._line, self._fingerprint), canonical(facts).encode())
 
-    def write(self, name: str, data: bytes | BinaryIO) -> None:
+    def write(self, name: str, data: bytes | IO[bytes]) -> None:
         key = self._keys.part_object(self._line, self._fingerprint, name)
         size = len(data) if isinstance(data, bytes) else data.seek(0, 2)
         if not isinstance(data, bytes):

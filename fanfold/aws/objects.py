@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from botocore.exceptions import ClientError
 
@@ -109,7 +109,7 @@ class Bucket:
             answer = self.client.get_object(Bucket=self.name, Key=key, Range=f"bytes={start}-{stop - 1}")
             return bytes(answer["Body"].read())
 
-    def put(self, key: str, body: bytes | BinaryIO, content_type: str = "application/json") -> None:
+    def put(self, key: str, body: bytes | IO[bytes], content_type: str = "application/json") -> None:
         """Write one object whole."""
         with translated(f"writing s3://{self.name}/{key}"):
             self.client.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from fanfold.job import canonical
 from fanfold.model import Again, Copied, Folded, Json, Kind, Line, Output, Part, PartObject, Record, Round
@@ -47,7 +47,7 @@ class MemoryDesk:
     def note(self, facts: Json) -> None:
         self.noted = json_copy(facts)
 
-    def write(self, name: str, data: bytes | BinaryIO) -> None:
+    def write(self, name: str, data: bytes | IO[bytes]) -> None:
         assert name not in self.objects, f"{name} is written twice"
         if not isinstance(data, bytes):
             data.seek(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import IO
 
 from fanfold.model import Json
 
@@ -13,7 +13,7 @@ KEPT_CHARACTERS = 4096
 class Rejects:
     """The rejected rows of one part. They are added in any order within a batch, and written in the object's."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._pending: list[tuple[int, dict[str, Json]]] = []
         self.count = 0

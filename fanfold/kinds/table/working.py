@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 
 from fanfold.kinds.table import packing
 from fanfold.kinds.table.bounds import find, grammar
@@ -16,6 +17,9 @@ from fanfold.kinds.table.sinks import Cell
 from fanfold.kinds.table.writer import PartWriter
 from fanfold.model import Desk, Json, Line, Source
 from fanfold.recipes import TableRecipe
+
+SPOOLED_BYTES = 8 << 20
+"""What is written stays in memory up to here, and goes to disk beyond."""
 
 
 def process(source: Source, recipe: TableRecipe, layout: Json, line: Line, desk: Desk) -> Mapping[str, Json]:
@@ -30,7 +34,8 @@ def process(source: Source, recipe: TableRecipe, layout: Json, line: Line, desk:
     span = line.span
     bounds, window = find(source, pinned, span["start"], span["stop"], span.get("pin"))
     desk.note(bounds.to_json())
-    with tempfile.TemporaryFile() as rows_file, tempfile.TemporaryFile() as rejects_file:
+    spooled = partial(tempfile.SpooledTemporaryFile, SPOOLED_BYTES)
+    with spooled() as rows_file, spooled() as rejects_file:
         rejects = Rejects(rejects_file)
         cell = _cell(pinned, source, span, desk) if recipe.output == "parquet" else None
         writer = PartWriter(pinned, recipe, desk, window, rejects, rows_file, cell)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -35,7 +35,7 @@ class PartWriter:
         desk: Desk,
         window: Window,
         rejects: Rejects,
-        file: BinaryIO,
+        file: IO[bytes],
         cell: Cell | None,
     ) -> None:
         self.layout = layout
