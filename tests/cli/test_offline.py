@@ -100,6 +100,9 @@ def test_a_plan_says_how_many_chunks_and_what_was_read_for_it(tmp_path: Path) ->
     assert found["chunks"] == -(-path.stat().st_size // 10240)
     assert 0 < found["plan_read_bytes"] <= 1 << 20
     assert found["cost_usd"] > 0
+    alone = json.loads(fanfold("plan", path, "--json").stdout)
+    assert (alone["chunks"], alone["chunk"]) == (1, path.stat().st_size)
+    assert 0 < alone["worker_seconds"] < alone["expected_seconds"]
 
 
 def test_the_doctor_finds_a_sound_machine_sound() -> None:
