@@ -12,7 +12,7 @@ from fanfold.model import Json
 ROW_LIMIT_BYTES = 64 << 20
 """What one row may have at most."""
 
-CELL_BYTES = 64 << 20
+CELL_BYTES = 32 << 20
 """The rows that begin in one cell of this grid over the object make one Parquet row group, whatever the chunks."""
 
 csv.field_size_limit(ROW_LIMIT_BYTES)

@@ -35,7 +35,7 @@ CHUNKS_LIMIT = 40_000
 """The most lines of a plan: each is a child execution, and has a line of its own in every round of repair."""
 
 CHUNK_MIN_BYTES, CHUNK_MAX_BYTES = 8 << 20, 64 << 20
-"""What `chunk: auto` is between: a worker's start costs less than its work, and a Parquet row group is one chunk."""
+"""What `chunk: auto` is between: a worker's start costs less than its work, and its memory stays small."""
 
 ROW_GROUPS_LIMIT = 10_000
 """The most row groups of a Parquet file; their footer is read as a whole."""
@@ -274,9 +274,12 @@ def chunk_bytes(size_bytes: int, recipe: TableRecipe) -> int:
     """Return how large a chunk is: what the recipe says, or what gives every worker allowed at once its share."""
     if recipe.chunk != "auto":
         return recipe.chunk
-    chunk = CHUNK_MAX_BYTES if recipe.output == "parquet" else CHUNK_MIN_BYTES
-    while chunk < CHUNK_MAX_BYTES and chunk * recipe.concurrency < size_bytes:
-        chunk *= 2
+    if recipe.output == "parquet":
+        chunk = _cell_bytes(size_bytes)  # smaller ones would have to be packed, in a round of their own
+    else:
+        chunk = CHUNK_MIN_BYTES
+        while chunk < CHUNK_MAX_BYTES and chunk * recipe.concurrency < size_bytes:
+            chunk *= 2
     while size_bytes > CHUNKS_LIMIT * chunk:
         chunk *= 2
     return chunk
