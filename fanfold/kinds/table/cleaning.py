@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fanfold.model import Json
 from fanfold.recipes import Clean
 
 
@@ -58,3 +59,13 @@ class Cleaner:
 
     def _trimmed(self, text: str) -> str:
         return text.strip() if self._trim else text
+
+    def row(self, row: dict[str, Json]) -> dict[str, Json]:
+        """Return a row with its texts cleaned. What is nested, and any subclass of str, stays as it is."""
+        nulls = self.nulls
+        if self._trim:
+            return {
+                name: (None if (text := value.strip()) in nulls else text) if type(value) is str else value
+                for name, value in row.items()
+            }
+        return {name: None if type(value) is str and value in nulls else value for name, value in row.items()}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -12,18 +11,14 @@ from fanfold.errors import NotATable
 from fanfold.kinds.table import json_rows
 from fanfold.kinds.table.casting import declared, least, observe, proven
 from fanfold.kinds.table.csv_blocks import Batch
-from fanfold.kinds.table.json_rows import Number
+from fanfold.kinds.table.json_reading import JsonBatch, Place
+from fanfold.kinds.table.json_rows import DEPTH_LIMIT, TOO_DEEP, is_too_deep
 from fanfold.kinds.table.layout import Column
 from fanfold.kinds.table.values import Misfit, json_form, parser
 from fanfold.kinds.table.writer import PartWriter
 from fanfold.model import Json
 
 COLUMNS_LIMIT = 10_000
-
-BATCH_ROWS = 4096
-
-Objects = Iterator[tuple[int, int, dict[str, Json]]]
-"""Where each line begins and ends, as positions in the window, and its object."""
 
 
 def read_csv(batches: Iterable[Batch], writer: PartWriter) -> None:
@@ -57,13 +52,15 @@ def _declare(column: Column, cells: Any, writer: PartWriter) -> tuple[Any, Any]:
     return (writer.cleaner.column(cells) if values is None else cells), values
 
 
-def read_json_as_columns(objects: Objects, writer: PartWriter) -> None:
+def read_json_as_columns(batches: Iterable[JsonBatch], writer: PartWriter) -> None:
     """Clean, type and write objects as rows of columns; what is nested becomes JSON text."""
     infers = writer.recipe.columns == "auto" and not writer.layout.settled
     names = writer.layout.names
     named = _named(writer)
-    while batch := list(islice(objects, BATCH_ROWS)):
-        rows = [{name: _cleaned(value, writer) for name, value in row.items()} for _, _, row in batch]
+    for batch in batches:
+        rows = [writer.cleaner.row(row) for row in batch.rows]
+        kept = _shallow(rows, batch, writer)
+        rows = [rows[at] for at in kept]
         for row in rows:
             writer.found |= named & row.keys()
             if not writer.layout.settled:
@@ -75,35 +72,77 @@ def read_json_as_columns(objects: Objects, writer: PartWriter) -> None:
         if not writer.layout.settled:
             writer.check()
         texts = [pa.array([json_rows.as_text(row.get(name)) for row in rows], pa.string()) for name in names]
-        spans = [(start, stop) for start, stop, _ in batch]
-        writer.columns(Batch(texts, len(rows), spans.__getitem__), texts, [None] * len(names))
+
+        def where(index: int, batch: JsonBatch = batch, kept: Sequence[int] = kept) -> Place:
+            return batch.places[kept[index]]
+
+        writer.columns(Batch(texts, len(rows), where), texts, [None] * len(names))
         writer.rejects.flush()
 
 
-def read_json(objects: Objects, writer: PartWriter) -> None:
+def _shallow(rows: Sequence[dict[str, Json]], batch: JsonBatch, writer: PartWriter) -> list[int]:
+    """Return the indices of the rows that are not nested too deep; reject the others."""
+    kept = []
+    for at, row in enumerate(rows):
+        if any(isinstance(value, dict | list) for value in row.values()) and is_too_deep(row):
+            start, stop = batch.places[at]
+            writer.reject(writer.window.offset(start), stop, TOO_DEEP, None, None)
+        else:
+            kept.append(at)
+    return kept
+
+
+def read_json(batches: Iterable[JsonBatch], writer: PartWriter) -> None:
     """Clean and write objects as they are, each with its own names and what is nested in it."""
     parsers = _parsers(writer)
     named = _named(writer)
     as_text = writer.recipe.columns == "text"
-    for start, stop, row in objects:
-        row = {name: _cleaned(value, writer) for name, value in row.items()}
-        writer.found |= named & row.keys()
-        if as_text:
-            row = {name: _scalar_as_text(value) for name, value in row.items()}
-        offset = writer.window.offset(start)
-        for name, parse in parsers.items():
-            if row.get(name) is None:
+    clean, dumps = writer.cleaner.row, json_rows.line_dumps()
+    for batch in batches:
+        lines: list[bytes] = []
+        rows: list[dict[str, Json]] = []
+        for at, row in enumerate(batch.rows):
+            row = clean(row)
+            if named:
+                writer.found |= named & row.keys()
+            if as_text:
+                row = {name: _scalar_as_text(value) for name, value in row.items()}
+            misfit = _typed(row, parsers) if parsers else None
+            line = b"" if misfit else _line(row, dumps)
+            if misfit or not line:
+                start, stop = batch.places[at]
+                reason, name, text = misfit or (TOO_DEEP, None, None)
+                writer.reject(writer.window.offset(start), stop, reason, name, text)
                 continue
-            text = json_rows.as_text(row[name]) or ""
-            try:
-                row[name] = parse(text)
-            except Misfit as misfit:
-                kind = writer.recipe.columns[name]  # type: ignore[index]
-                writer.reject(offset, stop, f"{misfit}: the type is {kind}", name, text)
-                break
-        else:
-            writer.line(json_rows.dumps(row) + b"\n", row)
+            lines.append(line)
+            rows.append(row)
+        writer.lines(lines, rows)
         writer.rejects.flush()
+
+
+def _typed(
+    row: dict[str, Json], parsers: Mapping[str, tuple[Callable[[str], Json], str]]
+) -> tuple[str, str, str] | None:
+    """Give the declared columns of a row their types, in place; return why, which and what if one does not fit."""
+    for name, (parse, kind) in parsers.items():
+        if row.get(name) is None:
+            continue
+        text = json_rows.as_text(row[name]) or ""
+        try:
+            row[name] = parse(text)
+        except Misfit as misfit:
+            return f"{misfit}: the type is {kind}", name, text
+    return None
+
+
+def _line(row: dict[str, Json], dumps: Callable[[Json], bytes]) -> bytes:
+    """Return a row as a line of JSON, nothing where it is nested too deep."""
+    try:
+        line = dumps(row)
+    except TypeError:  # orjson has a limit of its own, beyond ours
+        return b""
+    # A shorter line has too few brackets.
+    return b"" if len(line) > 2 * DEPTH_LIMIT and is_too_deep(row) else line
 
 
 def _named(writer: PartWriter) -> set[str]:
@@ -111,19 +150,15 @@ def _named(writer: PartWriter) -> set[str]:
     return set(writer.key_names) | {name for total in recipe.totals for name in (total.by, total.sum)}
 
 
-def _parsers(writer: PartWriter) -> dict[str, Callable[[str], Json]]:
-    """Return by declared column what reads its text as a value ready for JSON."""
+def _parsers(writer: PartWriter) -> dict[str, tuple[Callable[[str], Json], str]]:
+    """Return by declared column what reads its text as a value ready for JSON, and the type's name."""
     columns = writer.recipe.columns
-    return {name: _ready(kind) for name, kind in columns.items()} if isinstance(columns, dict) else {}
+    return {name: (_ready(kind), kind) for name, kind in columns.items()} if isinstance(columns, dict) else {}
 
 
 def _ready(kind: str) -> Callable[[str], Json]:
     parse, form = parser(kind), json_form(kind)
     return parse if form is None else lambda text: form(parse(text))
-
-
-def _cleaned(value: Json, writer: PartWriter) -> Json:
-    return writer.cleaner.one(value) if isinstance(value, str) and not isinstance(value, Number) else value
 
 
 def _scalar_as_text(value: Json) -> Json:
