@@ -113,7 +113,10 @@ def _format(recipe: TableRecipe, text: str) -> Format:
         return "array"
     if recipe.format == "auto":
         return sniffing.json_format(text) or "csv"
-    return "array" if text.lstrip().startswith("[") else "values"
+    begins = text.lstrip()[:1]
+    if begins in '[{"' or begins in "-0123456789tfn":
+        return "array" if begins == "[" else "values"
+    raise NotATable(f"`format: json` was given, and the object begins with {begins!r}, which no JSON does")
 
 
 def _json_layout(source: Source, recipe: TableRecipe, pinned: Layout) -> Layout:
@@ -123,8 +126,9 @@ def _json_layout(source: Source, recipe: TableRecipe, pinned: Layout) -> Layout:
     head = Window(source, pinned.start, pinned.start + HEAD_BYTES, pinned.encoding, pinned.unit)
     if pinned.format == "values":
         pinned = replace(pinned, start=head.offset(space(head.shadow, 0)))
-    places = list(_places(head, head.position(pinned.start), pinned))
-    if places and not any(head.shadow[start] == ord("{") for start, _ in places):
+    row = head.position(pinned.start)
+    places = list(_places(head, row, pinned)) or [(row, len(head.shadow))]
+    if not any(head.shadow[start : start + 1] in (b"{", b"]", b"") for start, _ in places):
         first = raw(head, *places[0], pinned)
         raise NotATable(
             f"the rows are no JSON objects: the first, at byte {head.offset(places[0][0]):,}, is {first[:40]!r}; "

@@ -102,13 +102,21 @@ def _is_object(line: str) -> bool:
         return False
 
 
+def _begins_with_value(text: str) -> bool:
+    try:
+        json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def _begins_with_object(text: str) -> bool:
     """Tell whether the first line that is not blank is a JSON object, or the beginning of one that is cut off."""
     line, end, _ = text.lstrip().partition("\n")
     if not line.startswith("{"):
         return False
-    # A line that is cut off cannot be parsed yet.
-    return _is_object(line) or (not end and line[1:].lstrip()[:1] in ('"', ""))
+    # A line that is cut off cannot be parsed yet; one that goes on behind its object never can.
+    return _is_object(line) or (not end and line[1:].lstrip()[:1] in ('"', "") and not _begins_with_value(line))
 
 
 def delimiter(text: str, dialect: Dialect) -> str:
