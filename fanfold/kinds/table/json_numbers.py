@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 _TRANSLATED = bytes.maketrans(b"123456789E+", b"000000000e-")
-_LONG_RUN = re.compile(rb"0{17}")
+_LONG_RUN = re.compile(17 * b"0")
 _EXPONENT = re.compile(rb"0e[0-]")
 _NEGATIVE_ZERO = re.compile(rb"-0(?![0-9.])")
 # Of floats with at most 8 digits before the point and 6 behind it all survive, but those that end in zeros.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from fanfold.errors import NotATable
 from fanfold.kinds.table import json_rows
 from fanfold.kinds.table.casting import declared, least, observe, proven
 from fanfold.kinds.table.csv_blocks import Batch
-from fanfold.kinds.table.json_reading import JsonBatch, Place
+from fanfold.kinds.table.json_reading import JsonBatch, Place, uncollected
 from fanfold.kinds.table.json_rows import DEPTH_LIMIT, TOO_DEEP, is_too_deep
 from fanfold.kinds.table.layout import Column
 from fanfold.kinds.table.values import Misfit, json_form, parser
@@ -52,13 +53,14 @@ def _declare(column: Column, cells: Any, writer: PartWriter) -> tuple[Any, Any]:
     return (writer.cleaner.column(cells) if values is None else cells), values
 
 
+@uncollected()
 def read_json_as_columns(batches: Iterable[JsonBatch], writer: PartWriter) -> None:
     """Clean, type and write objects as rows of columns; what is nested becomes JSON text."""
     infers = writer.recipe.columns == "auto" and not writer.layout.settled
     names = writer.layout.names
     named = _named(writer)
     for batch in batches:
-        rows = [writer.cleaner.row(row) for row in batch.rows]
+        rows = writer.cleaner.rows(batch.rows)
         kept = _shallow(rows, batch, writer)
         rows = [rows[at] for at in kept]
         for row in rows:
@@ -92,32 +94,37 @@ def _shallow(rows: Sequence[dict[str, Json]], batch: JsonBatch, writer: PartWrit
     return kept
 
 
+@uncollected()
 def read_json(batches: Iterable[JsonBatch], writer: PartWriter) -> None:
     """Clean and write objects as they are, each with its own names and what is nested in it."""
     parsers = _parsers(writer)
     named = _named(writer)
-    as_text = writer.recipe.columns == "text"
-    clean, dumps = writer.cleaner.row, json_rows.line_dumps()
+    dumps = json_rows.line_dumps()
     for batch in batches:
-        lines: list[bytes] = []
-        rows: list[dict[str, Json]] = []
-        for at, row in enumerate(batch.rows):
-            row = clean(row)
-            if named:
-                writer.found |= named & row.keys()
-            if as_text:
-                row = {name: _scalar_as_text(value) for name, value in row.items()}
-            misfit = _typed(row, parsers) if parsers else None
-            line = b"" if misfit else _line(row, dumps)
-            if misfit or not line:
-                start, stop = batch.places[at]
-                reason, name, text = misfit or (TOO_DEEP, None, None)
-                writer.reject(writer.window.offset(start), stop, reason, name, text)
-                continue
-            lines.append(line)
-            rows.append(row)
+        rows = writer.cleaner.rows(batch.rows)
+        if writer.recipe.columns == "text":
+            rows = [{name: _scalar_as_text(value) for name, value in row.items()} for row in rows]
+        dropped = _misfits(rows, parsers) if parsers else {}
+        lines = _lines(rows, dumps, dropped)
+        for at, (reason, name, text) in sorted(dropped.items()):
+            start, stop = batch.places[at]
+            writer.reject(writer.window.offset(start), stop, reason, name, text)
+        if dropped:
+            rows = [row for at, row in enumerate(rows) if at not in dropped]
+        if named:
+            writer.found |= named.intersection(chain.from_iterable(batch.rows))
         writer.lines(lines, rows)
         writer.rejects.flush()
+
+
+Dropped = dict[int, tuple[str, str | None, str | None]]
+"""By the index of a row that is rejected: why, and for which column and value."""
+
+
+def _misfits(rows: Sequence[dict[str, Json]], parsers: Mapping[str, tuple[Callable[[str], Json], str]]) -> Dropped:
+    """Give the declared columns of rows their types, in place; return the rows that do not fit."""
+    found = ((at, _typed(row, parsers)) for at, row in enumerate(rows))
+    return {at: misfit for at, misfit in found if misfit}
 
 
 def _typed(
@@ -135,14 +142,22 @@ def _typed(
     return None
 
 
-def _line(row: dict[str, Json], dumps: Callable[[Json], bytes]) -> bytes:
-    """Return a row as a line of JSON, nothing where it is nested too deep."""
-    try:
-        line = dumps(row)
-    except TypeError:  # orjson has a limit of its own, beyond ours
-        return b""
-    # A shorter line has too few brackets.
-    return b"" if len(line) > 2 * DEPTH_LIMIT and is_too_deep(row) else line
+def _lines(rows: Sequence[dict[str, Json]], dumps: Callable[[Json], bytes], dropped: Dropped) -> list[bytes]:
+    """Return rows as lines of JSON, but those that are dropped; drop those that are nested too deep."""
+    if not dropped:
+        try:
+            lines = list(map(dumps, rows))
+        except TypeError:
+            pass  # orjson's own limit of depth is beyond ours: one of the rows is over both
+        else:
+            if not any(_may_be_deep(line) and is_too_deep(row) for line, row in zip(lines, rows, strict=True)):
+                return lines
+    dropped |= {at: (TOO_DEEP, None, None) for at, row in enumerate(rows) if at not in dropped and is_too_deep(row)}
+    return [dumps(row) for at, row in enumerate(rows) if at not in dropped]
+
+
+def _may_be_deep(line: bytes) -> bool:
+    return len(line) > 2 * DEPTH_LIMIT and line.count(b"{") + line.count(b"[") > DEPTH_LIMIT
 
 
 def _named(writer: PartWriter) -> set[str]:
