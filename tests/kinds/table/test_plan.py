@@ -145,7 +145,7 @@ def test_a_worker_reads_its_span_and_little_more(size: int) -> None:
         (b'{"a": "' + b"x" * 10**6 + b'", "b": []}', {"records": "/b"}, NoRecords, "within 786,432 bytes, which is"),
         (b'{"a": {"b": [', {"records": "/c"}, BrokenJson, "ends at byte 13, before the array"),
         (b'{"a": 1, "b" []}', {"records": "/b"}, BrokenJson, "breaks at byte 13: no member"),
-        (b'{"a": 1 "b": []}', {"records": "/b"}, BrokenJson, "breaks at byte 8: `\"` where `,` or `}`"),
+        (b'{"a": 1 "b": []}', {"records": "/b"}, BrokenJson, 'breaks at byte 8: `"` where `,` or `}`'),
         (b'{"a": [1}, "b": []}', {"records": "/b"}, BrokenJson, "breaks at byte 8: `}` where `]` must stand"),
         (b"a,b\n", {"format": "json"}, NotATable, "begins with 'a'"),
         (b"a,b\n\xff\n", {}, WrongEncoding, r"byte 4 of the object \(0xff\) is no utf-8"),
