@@ -134,6 +134,11 @@ def _guess(rows: Grammar, window: Window, bound: int) -> list[int]:
     return rows.guesses(window.shadow, bound, window.at_end)
 
 
+def is_too_large(row_bytes: int) -> bool:
+    """Tell whether a row has more bytes than it may."""
+    return row_bytes > ROW_LIMIT_BYTES
+
+
 class Reading:
     """Reads on behind a span's end, as far as it takes to see where its last row ends."""
 
@@ -145,7 +150,7 @@ class Reading:
     def on(self, begins: int) -> bool:
         """Read on for the row that begins at a byte; False where it is larger than a row may be."""
         window = self._window
-        if window.stop - begins > ROW_LIMIT_BYTES:
+        if is_too_large(window.stop - begins):
             return False
         step = next(self._steps, None)
         huge = window.stop + max(LOOK_STEPS_BYTES[-1], window.stop - begins)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from fanfold.kinds.table.bounds import Bounds, Reading
+from fanfold.kinds.table.bounds import Bounds, Reading, is_too_large
 from fanfold.kinds.table.csv_rows import raw
 from fanfold.kinds.table.encodings import decode
 from fanfold.kinds.table.json_grammar import ArrayGrammar, ValuesGrammar
@@ -196,13 +196,18 @@ class JsonSpan(JsonRows):
             try:
                 step = self._grammar.step(window.shadow, row, window.at_end)
             except Break as found:
-                self.bounds = self.bounds.breaking(window.offset(found.position), window.offset(row), found.reason)
+                at = window.offset(found.position), window.offset(row)
+                large = is_too_large(at[0] - at[1])
+                self.bounds = self.bounds.outgrown(at[1]) if large else self.bounds.breaking(*at, found.reason)
                 return None
             if step is None:
                 if not reading.on(window.offset(row)):
                     self.bounds = self.bounds.outgrown(window.offset(row))
                     return None
                 continue
+            if is_too_large((step.stop - row) * window.unit):
+                self.bounds = self.bounds.outgrown(window.offset(row))
+                return None
             if step.stop > row:
                 places.append((row, step.stop))
             if step.next is None:
@@ -224,7 +229,7 @@ class JsonSpan(JsonRows):
             return None
         following = target - 1 + guesses[0]
         comma = shadow.rfind(b",", row, following)
-        if comma < 0 or space(shadow, comma + 1) != following:
+        if comma < 0 or space(shadow, comma + 1) != following or is_too_large((comma - row) * self._window.unit):
             return None
         data = self._utf8(row, comma)
         if data is None or not survive(data):
