@@ -104,9 +104,9 @@ ROWS = b'{"a": 1, "b": [1, {"c": "]"}]}'
         (b"[" + ROWS + b"] x", {}, "breaks at byte 33: nothing may stand behind"),
         (b"[" + ROWS + b"]]", {}, "breaks at byte 32: nothing may stand behind"),
         (
-            b"[" + b" " * 70_000 + b"{}\0]",
+            b"[{}," + b" " * 70_000 + b"{}\0]",
             {},
-            "breaks at byte 70,003, in or behind the row at byte 70,001: the byte 0x00",
+            "breaks at byte 70,006, in or behind the row at byte 70,004: ",
         ),
         (b'{"x": [' + ROWS + b'], "y": 01}', {"records": "/x"}, "breaks at byte 46: "),
         (b'{"x": [' + ROWS + b'], "y": NaN}', {"records": "/x"}, "holds NaN, which is no JSON"),
