@@ -7,6 +7,8 @@
     + UnknownFormat          no kind can read the object
     + NotATable              a table was asked for, and the bytes are none
     + WrongEncoding          the bytes do not decode as the encoding that was given or detected
+    + BrokenJson             the object's JSON breaks, or ends too early
+    + NoRecords              `records` points to nothing, or to what is no array
     + UnclosedQuote          the object ends inside a quoted field
     + RowTooLarge            one row is larger than a worker can hold
     + TooManyChunks          the plan would have more chunks than a job may have
@@ -72,13 +74,25 @@ class UnknownFormat(InvalidInput):
 class NotATable(InvalidInput):
     """A table was asked for, and the bytes are none."""
 
-    remedy = "Upload CSV or JSON Lines text, or set `format` and `delimiter` in the recipe."
+    remedy = "Upload CSV, or JSON whose rows are objects, or set `format`, `delimiter` and `records` in the recipe."
 
 
 class WrongEncoding(InvalidInput):
     """The bytes do not decode as the encoding that was given or detected."""
 
     remedy = "Set `encoding` in the recipe to the encoding of the object, then replay the job."
+
+
+class BrokenJson(InvalidInput):
+    """The object's JSON breaks, or ends too early."""
+
+    remedy = "Mend the JSON at that byte, or upload it again as a whole."
+
+
+class NoRecords(InvalidInput):
+    """`records` points to nothing, or to what is no array."""
+
+    remedy = "Set `records` in the recipe to the JSON Pointer of the array of objects, such as /data/items."
 
 
 class UnclosedQuote(InvalidInput):
@@ -90,7 +104,7 @@ class UnclosedQuote(InvalidInput):
 class RowTooLarge(InvalidInput):
     """One row is larger than a worker can hold."""
 
-    remedy = "Look for an unclosed quote before the row, or split the row."
+    remedy = "Look for an unclosed quote before the row, or split the row; name an array inside it in `records`."
 
 
 class TooManyChunks(InvalidInput):

@@ -68,9 +68,16 @@ def _chunk(text: object) -> int | str:
         raise ValueError(f"{error}; or `auto`") from error
 
 
+def _pointer(text: str) -> str:
+    if not re.fullmatch(r"(?:/(?:[^~/]|~[01])*)*", text):
+        raise ValueError("a JSON Pointer (RFC 6901) such as /data/items; in a name ~1 stands for / and ~0 for ~")
+    return text
+
+
 Chunk = Annotated[Literal["auto"] | int, BeforeValidator(_chunk)]
 Share = Annotated[str, BeforeValidator(_share)]
 Character = Annotated[str, AfterValidator(_one_character)]
+Pointer = Annotated[str, AfterValidator(_pointer)]
 ColumnType = Annotated[str, AfterValidator(_column_type)]
 
 
@@ -128,7 +135,7 @@ class TableRecipe(KindRecipe):
     how: ClassVar[frozenset[str]] = KindRecipe.how | {"rejects", "chunk"}
 
     chunk: Chunk = "auto"
-    format: Literal["auto", "csv", "jsonl"] = "auto"
+    format: Literal["auto", "csv", "json", "jsonl"] = "auto"
     delimiter: Literal["auto"] | Character = "auto"
     quote: Character | None = '"'
     escape: Character | None = None
@@ -136,6 +143,7 @@ class TableRecipe(KindRecipe):
     skip_initial_space: bool = False
     header: bool = True
     encoding: str = "auto"
+    records: Pointer = ""
     columns: Literal["auto", "text"] | dict[str, ColumnType] = "auto"
     clean: Clean = Clean()
     rejects: Share = "0%"
@@ -143,6 +151,12 @@ class TableRecipe(KindRecipe):
     parquet: Parquet = Parquet()
     index: Index | None = None
     totals: tuple[Total, ...] = Field(default=(), strict=False)
+
+    @model_validator(mode="after")
+    def _records_are_json(self) -> Self:
+        if self.records and self.format not in ("auto", "json"):
+            raise ValueError(f"`records` is for JSON, and `format` is {self.format}")
+        return self
 
     @model_validator(mode="after")
     def _totals_have_records(self) -> Self:

@@ -55,9 +55,13 @@ def test_the_documented_defaults_are_the_defaults() -> None:
     for name in fields(recipes.TableRecipe) - {"clean", "parquet"}:
         value = getattr(defaults, name)
         shown = documented[name][1].strip("`")
-        assert shown == {None: "none" if name == "index" else "null", (): "none", True: "true", False: "false"}.get(
-            value, str(value)
-        ), name
+        assert shown == {
+            None: "none" if name == "index" else "null",
+            (): "none",
+            "": '""',
+            True: "true",
+            False: "false",
+        }.get(value, str(value)), name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

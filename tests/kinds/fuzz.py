@@ -1,4 +1,4 @@
-"""Seeded fuzzing without an end: `python -m tests.kinds.fuzz --seed 7 --seconds 60`.
+"""Seeded fuzzing: `python -m tests.kinds.fuzz --seed 7 --seconds 60`, or `--cases 20000 --only json`.
 
 Prints the first case that differs from the oracle, and how to run it again.
 """
@@ -9,13 +9,15 @@ import argparse
 import csv
 import io
 import json
+import math
 import random
 import sys
 import time
 from collections import Counter
 
-from fanfold.kinds.table import bounds, certifying, csv_grammar
-from tests.kinds.oracle import CsvCase, Dialect, check_csv, check_jsonl
+from fanfold.kinds.table import bounds, certifying, csv_grammar, json_grammar, json_reading
+from tests.kinds.json_cases import json_case
+from tests.kinds.oracle import CsvCase, Dialect, check_csv, check_json, check_jsonl
 
 DIALECTS = [
     Dialect(),
@@ -121,42 +123,72 @@ def thresholds(pick: random.Random) -> None:
     csv_grammar.LEAP_BYTES = pick.choice([0, 4096])
     bounds.GUESS_BYTES = pick.choice([8, 1 << 20])
     bounds.MARK_UNITS = pick.choice([1, 7, 100, 1 << 20])
+    json_grammar.LOOK_BYTES = pick.choice([8, 100, 64 << 10])
+    json_reading.BATCH_BYTES = pick.choice([1, 50, 128 << 10])
+    json_reading.LINES_BYTES = pick.choice([1, 50, 128 << 10])
     bounds.LOOK_STEPS_BYTES = pick.choice([(4, 8), (2,), (4 << 10, 8 << 10)])
+
+
+def csv_round(number: int, pick: random.Random, count: Counter[str]) -> None:
+    """Check one case of CSV."""
+    case = csv_case(pick)
+    try:
+        result = check_csv(case)
+    except BaseException:
+        sys.stderr.write(f"case {number}: {case}\n")
+        raise
+    count["csv"] += 1
+    count["unclosed"] += result is None
+    if result:
+        count["rounds"] = max(count["rounds"], len(result.rounds))
+        count["repaired"] += result.folded.repaired
+        count["chunks"] += len(result.rounds[0])
+
+
+def json_round(number: int, pick: random.Random, count: Counter[str]) -> None:
+    """Check one case of JSON Lines, of an array, or of values that follow each other."""
+    if pick.random() < 0.25:
+        text, chunk, encoding = jsonl_text(pick), pick.choice([1, 3, 20, 200]), pick.choice(["utf-8", "utf-16-le"])
+        try:
+            check_jsonl(text, chunk, encoding)
+        except BaseException:
+            sys.stderr.write(f"case {number}: {json.dumps(text)} chunk {chunk} {encoding}\n")
+            raise
+        count["jsonl"] += 1
+        return
+    case = json_case(pick)
+    try:
+        result = check_json(case)
+    except BaseException:
+        sys.stderr.write(f"case {number}: {case}\n")
+        raise
+    count["json"] += 1
+    count["refused"] += result is None
+    if result:
+        count["json rounds"] = max(count["json rounds"], len(result.rounds))
+        count["json repaired"] += result.folded.repaired
+        count["json chunks"] += len(result.rounds[0])
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--seed", type=int, default=1)
-    arguments.add_argument("--seconds", type=float, default=30)
+    arguments.add_argument("--seconds", type=float, default=None, help="30, or as long as it takes if --cases is given")
+    arguments.add_argument("--cases", type=int, default=None, help="stop after so many")
+    arguments.add_argument("--only", choices=["csv", "json"], default=None)
     given = arguments.parse_args()
+    seconds = given.seconds if given.seconds is not None else 30 if given.cases is None else math.inf
     count: Counter[str] = Counter()
     began = time.monotonic()
     number = given.seed * 1_000_000
-    while time.monotonic() - began < given.seconds:
+    last = math.inf if given.cases is None else number + given.cases
+    while number < last and time.monotonic() - began < seconds:
         number += 1
         pick = random.Random(number)
         thresholds(pick)
-        if pick.random() < 0.8:
-            case = csv_case(pick)
-            try:
-                result = check_csv(case)
-            except BaseException:
-                sys.stderr.write(f"case {number}: {case}\n")
-                raise
-            count["csv"] += 1
-            count["unclosed"] += result is None
-            if result:
-                count["rounds"] = max(count["rounds"], len(result.rounds))
-                count["repaired"] += result.folded.repaired
-                count["chunks"] += len(result.rounds[0])
-        else:
-            text, chunk, encoding = jsonl_text(pick), pick.choice([1, 3, 20, 200]), pick.choice(["utf-8", "utf-16-le"])
-            try:
-                check_jsonl(text, chunk, encoding)
-            except BaseException:
-                sys.stderr.write(f"case {number}: {json.dumps(text)} chunk {chunk} {encoding}\n")
-                raise
-            count["jsonl"] += 1
+        is_csv = pick.random() < 0.8
+        run = csv_round if given.only == "csv" or (is_csv and given.only is None) else json_round
+        run(number, pick, count)
     sys.stdout.write(f"seed {given.seed}: {dict(count)}\n")
 
 

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from fanfold.errors import UnclosedQuote
+from fanfold.errors import BrokenJson, NoRecords, NotATable, UnclosedQuote, WrongEncoding
 from fanfold.kinds import table
 from fanfold.recipes import TableRecipe
 from tests.kinds.driver import Failing, Result, run
@@ -123,6 +123,117 @@ def check_jsonl(text: str, chunk: int, encoding: str = "utf-8", seed: int | None
     assert [json.loads(line, parse_float=str, parse_int=str) for line in lines] == expected, (text, chunk)
     assert result.outputs["rejects.jsonl"].count(b"\n") == bad, (text, chunk)
     return result
+
+
+@dataclass(frozen=True)
+class JsonCase:
+    """One object of JSON that is no JSON Lines, and in which chunks it is read."""
+
+    text: str
+    pointer: str | None = None
+    """Of the array that holds the rows; None: values follow each other."""
+    chunk: int = 1
+    encoding: str = "utf-8"
+    seed: int | None = None
+
+    @property
+    def data(self) -> bytes:
+        return self.text.encode(self.encoding)
+
+    def recipe(self, **fields: Any) -> TableRecipe:
+        encoding = "auto" if self.encoding in ("utf-8", "utf-8-sig", "utf-16") else self.encoding
+        given: dict[str, Any] = {"format": "json", "records": self.pointer or "", "encoding": encoding}
+        given |= {"clean": NO_CLEAN, "rejects": "100%", "chunk": self.chunk}
+        return TableRecipe(**(given | fields))
+
+    def elements(self) -> list[Any] | None:
+        """Return what `json.loads` reads there, numbers as they are written; None where it refuses the whole."""
+        read = json.JSONDecoder(parse_float=Digits, parse_int=Digits, parse_constant=_refuse)
+        rest = self.text.removeprefix("\ufeff").strip(" \t\r\n")
+        if self.pointer or (self.pointer == "" and rest.startswith("[")):
+            try:
+                found = read.decode(rest)
+            except ValueError:
+                return None
+            for step in self.pointer.split("/")[1:]:
+                key = step.replace("~1", "/").replace("~0", "~")
+                if not isinstance(found, dict | list) or (isinstance(found, list) and not key.isdigit()):
+                    return None
+                try:
+                    found = found[int(key)] if isinstance(found, list) else found[key]
+                except (KeyError, IndexError):
+                    return None
+            return found if isinstance(found, list) else None
+        values = []
+        while rest:
+            try:
+                value, end = read.raw_decode(rest)
+            except ValueError:
+                return None
+            values.append(value)
+            rest = rest[end:].lstrip(" \t\r\n")
+        return values
+
+    def is_ambiguous(self) -> bool:
+        """Tell whether a member on the pointer's way is given twice, which fanfold refuses."""
+        found = json.loads(self.text.removeprefix("\ufeff"), object_pairs_hook=Pairs)
+        for step in (self.pointer or "").split("/")[1:]:
+            key = step.replace("~1", "/").replace("~0", "~")
+            if isinstance(found, Pairs):
+                values = [value for name, value in found if name == key]
+                if len(values) != 1:
+                    return len(values) > 1
+                found = values[0]
+            else:
+                found = found[int(key)]
+        return False
+
+
+class Pairs(list[Any]):
+    """The members of an object, with every name that is given twice."""
+
+
+class Digits(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
+def check_json(case: JsonCase) -> Result | None:
+    """Assert that fanfold reads a case as `json.loads` does; None where both refuse it."""
+    elements = case.elements()
+    refused: Exception | None
+    result = None
+    try:
+        result = run(table, case.data, case.recipe(), seed=case.seed)
+    except (BrokenJson, NoRecords, NotATable, WrongEncoding) as error:
+        refused = error
+    else:
+        refused = None
+    if refused or result is None:
+        assert "\n" not in str(refused)
+        has_rows = elements is not None and any(isinstance(element, dict) for element in elements)
+        assert not has_rows or (isinstance(refused, NoRecords) and case.is_ambiguous()), (case, refused)
+        return None
+    lines = result.outputs["rows.jsonl"].decode().split("\n")[:-1]
+    rows = [json.loads(line, parse_float=Digits, parse_int=Digits) for line in lines]
+    rejected = result.outputs["rejects.jsonl"].count(b"\n")
+    assert (len(rows), rejected) == (result.stats["rows"], result.stats["rejected"]), case
+    if elements is None:
+        assert rejected, f"what `json.loads` refuses is read without a word: {case}"
+        return result
+    expected = [element for element in elements if isinstance(element, dict) and _encodes(element)]
+    assert [repr(row) for row in rows] == [repr(row) for row in expected], case
+    assert len(rows) + rejected == len(elements), case
+    return result
+
+
+def _encodes(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except ValueError:
+        return False
+    return True
 
 
 def _refuse(name: str) -> None:

@@ -8,10 +8,12 @@ each start was guessed. Speculative splitting of CSV: Ge et al., SIGMOD 2019, do
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from fanfold.kinds.table.csv_grammar import CsvGrammar
+from fanfold.kinds.table.json_grammar import ArrayGrammar, Ended, ValuesGrammar
+from fanfold.kinds.table.json_lexing import Break
 from fanfold.kinds.table.jsonl_grammar import JsonlGrammar
 from fanfold.kinds.table.layout import ROW_LIMIT_BYTES, Layout
 from fanfold.kinds.table.window import Window
@@ -40,7 +42,11 @@ class Grammar(Protocol):
 
 def grammar(layout: Layout) -> Grammar:
     """Return the grammar of a layout's format and dialect."""
-    return CsvGrammar(layout.dialect, len(layout.columns)) if layout.format == "csv" else JsonlGrammar()
+    if layout.format == "csv":
+        return CsvGrammar(layout.dialect, len(layout.columns))
+    if layout.format == "jsonl":
+        return JsonlGrammar()
+    return ArrayGrammar() if layout.format == "array" else ValuesGrammar()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +61,45 @@ class Bounds:
     """By other places where the first row may begin: what `next` is then."""
     too_large: int | None = None
     """Where a row begins that is larger than a row may be; `next` is None then."""
+    end: int | None = None
+    """Behind the bracket of the array that holds the rows, where it ends here; `next` is the object's end then."""
+    broken: tuple[int, int, str] | None = None
+    """Where JSON breaks, where the row before begins, and why; `next` is None then."""
+
+    def ending(self, following: int) -> Bounds:
+        """Return the same with where the first row behind the span begins."""
+        return replace(self, next=following)
+
+    def closed(self, end: int, size_bytes: int) -> Bounds:
+        """Return the same with where the array of the rows ends."""
+        return replace(self, next=size_bytes, end=end)
+
+    def breaking(self, offset: int, row: int, reason: str) -> Bounds:
+        """Return the same with where and why JSON breaks in or behind a row."""
+        return replace(self, broken=(offset, row, reason))
+
+    def outgrown(self, row: int) -> Bounds:
+        """Return the same with where too large a row begins."""
+        return replace(self, too_large=row)
 
     def to_json(self) -> dict[str, Json]:
         alts = [[first, following] for first, following in self.alts.items()]
-        return {"first": self.first, "next": self.next, "alts": alts, "too_large": self.too_large}
+        facts = {"first": self.first, "next": self.next, "alts": alts, "too_large": self.too_large}
+        return {**facts, "end": self.end, "broken": self.broken and list(self.broken)}
 
     @classmethod
     def from_json(cls, data: Json) -> Bounds:
-        return cls(data["first"], data["next"], dict(data["alts"]), data["too_large"])
+        broken = data["broken"] and tuple(data["broken"])
+        return cls(data["first"], data["next"], dict(data["alts"]), data["too_large"], data["end"], broken)
 
 
-def find(source: Source, layout: Layout, start: int, stop: int, pin: int | None = None) -> tuple[Bounds, Window]:
+def find(
+    source: Source, layout: Layout, start: int, stop: int, pin: int | None = None, *, to_end: bool = True
+) -> tuple[Bounds, Window]:
     """Find the bounds of the rows that begin in [start, stop), and return the bytes read for it.
 
     `pin` is where the first of them begins, if that is known. Row starts are a function of the source, the layout
-    and these arguments.
+    and these arguments. Without `to_end` the end is left open, for a reader to find as it reads the rows.
     """
     rows = grammar(layout)
     if start <= layout.start:
@@ -80,18 +110,21 @@ def find(source: Source, layout: Layout, start: int, stop: int, pin: int | None 
     if pin is not None:
         if pin >= source.size_bytes:
             return Bounds(pin, pin, {}), window
-        following, too_large = _end(rows, window, 0, stop)
-        return Bounds(pin, following, {}, too_large), window
+        open_ended = Bounds(pin, None, {})
+        return _ended(rows, window, 0, stop, open_ended) if to_end else open_ended, window
     starts = _guess(rows, window, bound)
     if not starts:
         return Bounds(None, None, {}), window
-    following, too_large = _end(rows, window, starts[0], stop)
     alts = {}
     for other in starts[1:]:
-        row, sure = rows.advance(window.shadow, other, bound, window.at_end)
+        try:
+            row, sure = rows.advance(window.shadow, other, bound, window.at_end)
+        except (Ended, Break):
+            continue
         if sure:
             alts[window.offset(other)] = window.offset(row)
-    return Bounds(window.offset(starts[0]), following, alts, too_large), window
+    open_ended = Bounds(window.offset(starts[0]), None, alts)
+    return _ended(rows, window, starts[0], stop, open_ended) if to_end else open_ended, window
 
 
 def _guess(rows: Grammar, window: Window, bound: int) -> list[int]:
@@ -101,26 +134,47 @@ def _guess(rows: Grammar, window: Window, bound: int) -> list[int]:
     return rows.guesses(window.shadow, bound, window.at_end)
 
 
-def _end(rows: Grammar, window: Window, row: int, stop: int) -> tuple[int | None, int | None]:
-    """Return the first row start at or behind `stop`, reading on as far as it takes; and where too large a row is."""
-    bound = window.position(stop)
-    steps = iter(LOOK_STEPS_BYTES[1:])
-    while True:
-        row, sure = rows.advance(window.shadow, row, min(bound, row + MARK_UNITS), window.at_end)
-        if sure and (row >= bound or row >= len(window.shadow)):
-            return window.offset(row), None
-        if sure:
-            window.marks.append(row)
-            continue
-        begins = window.offset(row)
-        if window.stop - begins > ROW_LIMIT_BYTES:
-            return None, begins
-        step = next(steps, None)
+def is_too_large(row_bytes: int) -> bool:
+    """Tell whether a row has more bytes than it may."""
+    return row_bytes > ROW_LIMIT_BYTES
+
+
+class Reading:
+    """Reads on behind a span's end, as far as it takes to see where its last row ends."""
+
+    def __init__(self, window: Window, stop: int) -> None:
+        self._window = window
+        self._stop = stop
+        self._steps = iter(LOOK_STEPS_BYTES[1:])
+
+    def on(self, begins: int) -> bool:
+        """Read on for the row that begins at a byte; False where it is larger than a row may be."""
+        window = self._window
+        if is_too_large(window.stop - begins):
+            return False
+        step = next(self._steps, None)
         huge = window.stop + max(LOOK_STEPS_BYTES[-1], window.stop - begins)
-        window.grow(huge if step is None else stop + step)
+        window.grow(huge if step is None else self._stop + step)
+        return True
 
 
-def scan(source: Source, layout: Layout, first: int, stop: int) -> tuple[int | None, int | None]:
-    """Return the first row start at or behind `stop`, going from the row start `first`; see `Bounds`."""
-    bounds, _ = find(source, layout, first, stop, first)
-    return bounds.next, bounds.too_large
+def _ended(rows: Grammar, window: Window, row: int, stop: int, bounds: Bounds) -> Bounds:
+    """Return the bounds with the first row start at or behind `stop`, or with what there is instead."""
+    bound, reading = window.position(stop), Reading(window, stop)
+    while True:
+        try:
+            row, sure = rows.advance(window.shadow, row, bound, window.at_end)
+        except Ended as found:
+            return bounds.closed(window.offset(found.position), window.size_bytes)
+        except Break as found:
+            return bounds.breaking(window.offset(found.position), window.offset(found.row), found.reason)
+        begins = window.offset(row)
+        if sure:
+            return bounds.ending(begins)
+        if not reading.on(begins):
+            return bounds.outgrown(begins)
+
+
+def scan(source: Source, layout: Layout, first: int, stop: int) -> Bounds:
+    """Return the bounds of the rows from the row start `first` to `stop`."""
+    return find(source, layout, first, stop, first)[0]

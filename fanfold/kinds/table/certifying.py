@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from fanfold.errors import RowTooLarge
+from fanfold.errors import BrokenJson, RowTooLarge
 from fanfold.kinds.table.bounds import Bounds, scan
 from fanfold.kinds.table.layout import ROW_LIMIT_BYTES, Layout
 from fanfold.model import Line, Part, Round
@@ -51,6 +51,16 @@ class Chain:
     certified: list[Certified] = field(default_factory=list)
     broken: list[tuple[Chunk, int]] = field(default_factory=list)
     """Chunks that must run again, and where their first row begins; beyond the first that may be a guess too."""
+    end: int | None = None
+    """Behind the bracket of the array that holds the rows, once it is certain."""
+
+    def judge(self, bounds: Bounds) -> None:
+        """Take what is certain of some rows: raise RowTooLarge or BrokenJson for them, or keep where the array ends."""
+        if bounds.too_large is not None:
+            raise _too_large(bounds.too_large)
+        if bounds.broken is not None:
+            raise _broken(*bounds.broken)
+        self.end = bounds.end if self.end is None else self.end
 
 
 def chunks_of(round: Round) -> list[Chunk]:
@@ -66,7 +76,7 @@ def chunks_of(round: Round) -> list[Chunk]:
 def walk(round: Round, layout: Layout) -> Chain:
     """Walk the chain as far as it is known.
 
-    Raises RowTooLarge for a row that certainly begins where it seems to.
+    Raises RowTooLarge for a row that certainly begins where it seems to, and BrokenJson.
     """
     chain = Chain()
     carry: int | None = layout.start
@@ -85,9 +95,8 @@ def walk(round: Round, layout: Layout) -> Chain:
         right = [part for part in parts if part.facts["first"] == carry]
         if right:
             bounds = Bounds.from_json(right[0].facts)
-            if certain and bounds.too_large is not None:
-                raise _too_large(bounds.too_large)
             if certain:
+                chain.judge(bounds)
                 chain.certified.append(Certified(chunk, carry, right))
             carry = bounds.next
             continue
@@ -99,9 +108,9 @@ def walk(round: Round, layout: Layout) -> Chain:
         known = _known_end(round, chunk, parts, carry)
         if known is None and certain and (failed or chunk.stop - carry <= scannable):
             scannable -= 0 if failed else chunk.stop - carry
-            known, too_large = scan(round.source, layout, carry, chunk.stop)
-            if too_large is not None:
-                raise _too_large(too_large)
+            scanned = scan(round.source, layout, carry, chunk.stop)
+            chain.judge(scanned)
+            known = scanned.next
         carry = known
     return chain
 
@@ -128,3 +137,8 @@ def _known_end(round: Round, chunk: Chunk, parts: Sequence[Part], first: int) ->
 
 def _too_large(offset: int) -> RowTooLarge:
     return RowTooLarge(f"the row at byte {offset:,} has more than {ROW_LIMIT_BYTES:,} bytes, which is the limit")
+
+
+def _broken(offset: int, row: int, reason: str) -> BrokenJson:
+    behind = "" if row == offset else f", in or behind the row at byte {row:,}"
+    return BrokenJson(f"the JSON breaks at byte {offset:,}{behind}: {reason}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fanfold.model import Json
 from fanfold.recipes import Clean
 
 
@@ -58,3 +60,19 @@ class Cleaner:
 
     def _trimmed(self, text: str) -> str:
         return text.strip() if self._trim else text
+
+    def rows(self, rows: Iterable[dict[str, Json]]) -> list[dict[str, Json]]:
+        """Return rows with their texts cleaned. What is nested, and any subclass of str, stays as it is."""
+        nulls = self.nulls
+        if self._trim:
+            return [
+                {
+                    name: (None if (text := value.strip()) in nulls else text) if type(value) is str else value
+                    for name, value in row.items()
+                }
+                for row in rows
+            ]
+        return [
+            {name: None if type(value) is str and value in nulls else value for name, value in row.items()}
+            for row in rows
+        ]

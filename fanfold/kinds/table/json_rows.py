@@ -1,24 +1,20 @@
-"""From bytes to the objects of JSON Lines, with every number kept as it is written."""
+"""JSON objects as rows, with every number kept as it is written."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-from fanfold.kinds.table.csv_rows import raw
-from fanfold.kinds.table.encodings import decode
-from fanfold.kinds.table.layout import Layout
-from fanfold.kinds.table.rejects import Rejects
 from fanfold.kinds.table.values import Misfit, infer_one, join
-from fanfold.kinds.table.window import Window
 from fanfold.model import Json
 
 DEPTH_LIMIT = 200
 """How deep the values of one object may be nested."""
 
-_LINE = re.compile(rb"[^\n]*+(?:\n|\Z)")
+TOO_DEEP = f"nested deeper than {DEPTH_LIMIT}"
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -37,38 +33,49 @@ _decoder = json.JSONDecoder(parse_int=Number, parse_float=Number, parse_constant
 
 
 def parse(text: str) -> dict[str, Json]:
-    """Return a line's object, its numbers as `Number`; raise Misfit with the reason where it holds none."""
+    """Return a text's object, its numbers as `Number`; raise Misfit with the reason where it holds none."""
     try:
         found = _decoder.decode(text)
     except ValueError as error:
         raise Misfit(f"no JSON: {error}") from error
     except RecursionError as error:
-        raise Misfit(f"nested deeper than {DEPTH_LIMIT}") from error
+        raise Misfit(TOO_DEEP) from error
     if not isinstance(found, dict):
         raise Misfit("no JSON object")
-    if text.count("{") + text.count("[") > DEPTH_LIMIT and _depth(found) > DEPTH_LIMIT:
-        raise Misfit(f"nested deeper than {DEPTH_LIMIT}")
+    if is_too_deep(found):
+        raise Misfit(TOO_DEEP)
     if _ESCAPED_SURROGATE.search(text) and _SURROGATE.search(json.dumps(found, ensure_ascii=False)):
         raise Misfit("half of a surrogate pair")
     return found
 
 
-def _depth(found: Json) -> int:
-    level, depth = [found], 0
-    while level := [inner for value in level for inner in _inner(value)]:
+def is_too_deep(row: dict[str, Json]) -> bool:
+    """Tell whether a row's values are nested deeper than the limit."""
+    level = [value for value in row.values() if isinstance(value, dict | list)]
+    depth = 1
+    while level and depth <= DEPTH_LIMIT:
         depth += 1
-    return depth
+        level = [inner for value in level for inner in _inner(value) if isinstance(inner, dict | list)]
+    return depth > DEPTH_LIMIT
 
 
-def _inner(value: Json) -> list[Json]:
-    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+def _inner(value: Json) -> Iterable[Json]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def dumps(value: Json) -> bytes:
     """Return compact JSON in UTF-8, a `Number` as it was written."""
     import orjson
 
-    return orjson.dumps(value, default=_written, option=orjson.OPT_PASSTHROUGH_SUBCLASS)
+    return orjson.dumps(value, _written, orjson.OPT_PASSTHROUGH_SUBCLASS)
+
+
+def line_dumps() -> Callable[[Json], bytes]:
+    """Return what does the same for many rows, and ends each with a LF."""
+    import orjson
+
+    option = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_APPEND_NEWLINE
+    return lambda row: orjson.dumps(row, _written, option)
 
 
 def _written(value: Any) -> Any:
@@ -94,6 +101,8 @@ def infer(value: Json, known: str) -> str:
         return known
     if isinstance(value, bool):
         return join(known, "boolean")
+    if isinstance(value, int | float):
+        return join(known, infer_one(dumps(value).decode()))
     if not isinstance(value, str):
         return "text"
     found = infer_one(value)
@@ -101,32 +110,3 @@ def infer(value: Json, known: str) -> str:
     if isinstance(value, Number):
         return join(known, found if is_number else "text")
     return join(known, "text" if is_number or found == "boolean" else found)
-
-
-class JsonRows:
-    """The objects of one span; lines that hold none are rejected."""
-
-    def __init__(self, window: Window, layout: Layout, rejects: Rejects) -> None:
-        self._window = window
-        self._layout = layout
-        self._rejects = rejects
-
-    def objects(self, first: int, last: int) -> Iterator[tuple[int, int, dict[str, Json]]]:
-        """Yield each object from position `first` to `last`, with the positions where its line begins and ends."""
-        for line in _LINE.finditer(self._window.shadow, first, last):
-            start, stop = line.span()
-            text, decodes = decode(self._window.bytes(start, stop), self._layout.encoding)
-            if not text.strip(" \t\r\n"):
-                continue
-            offset = self._window.offset(start)
-            if not decodes:
-                self._rejects.undecodable += 1
-                shown = raw(self._window, start, stop, self._layout)
-                self._rejects.add(offset, f"bytes that are no {self._layout.encoding}", shown)
-                continue
-            try:
-                found = parse(text)
-            except Misfit as misfit:
-                self._rejects.add(offset, str(misfit), text)
-                continue
-            yield start, stop, found

@@ -54,11 +54,15 @@ class Column:
     type: str
 
 
+Format = Literal["csv", "jsonl", "array", "values"]
+"""`array`: the rows are the elements of a JSON array; `values`: JSON values follow each other."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """The layout of one table, as the splitter pinned it or a merge settled it."""
 
-    format: Literal["csv", "jsonl"]
+    format: Format
     encoding: str
     unit: int
     """Bytes of a code unit: 2 in UTF-16, 4 in UTF-32, else 1."""

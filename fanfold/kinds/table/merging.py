@@ -11,6 +11,7 @@ from fanfold.kinds.table import parquet
 from fanfold.kinds.table.casting import type_of
 from fanfold.kinds.table.certifying import Certified, walk
 from fanfold.kinds.table.footers import MAGIC, TAIL_BYTES, joined
+from fanfold.kinds.table.json_pointer import check_frame
 from fanfold.kinds.table.layout import Column, Layout
 from fanfold.kinds.table.packing import PackedCell, cells_of
 from fanfold.kinds.table.planning import ROLE, named_columns
@@ -30,13 +31,15 @@ CONTENT_TYPES = {"jsonl": "application/jsonl", "csv": "text/csv", "parquet": "ap
 def merge(round: Round) -> Again | Folded:
     """Certify the parts; ask for repairs, wider types, row groups or the index; in the end describe the outputs.
 
-    Raises UnclosedQuote, RowTooLarge, UnknownColumn where the object itself is at fault.
+    Raises UnclosedQuote, BrokenJson, NoRecords, RowTooLarge, UnknownColumn where the object itself is at fault.
     """
     pinned = Layout.from_json(round.layouts[0])
     chain = walk(round, pinned)
     if chain.broken:
         return Again([_rerun(round, at, chunk.line, pin) for at, (chunk, pin) in enumerate(chain.broken)])
     _check_quotes(chain.certified)
+    if chain.end is not None:
+        check_frame(round.source, pinned, round.recipe.records, chain.end)
     settled = _settled(round, pinned, chain.certified)
     table = _Table(round, settled, chain.certified)
     if misfits := table.misfits():

@@ -9,17 +9,20 @@ import codecs
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise, takewhile
-from typing import Literal
 
 from fanfold.errors import NotATable, RecipeError, TooManyChunks, UnclosedQuote, UnknownColumn, WrongEncoding
 from fanfold.kinds.table import json_rows, layout, sniffing
 from fanfold.kinds.table.bounds import grammar
 from fanfold.kinds.table.casting import type_of
 from fanfold.kinds.table.cleaning import Cleaner
-from fanfold.kinds.table.csv_rows import Row, rows
+from fanfold.kinds.table.csv_rows import Row, raw, rows
 from fanfold.kinds.table.encodings import Encoding, decode, detect
+from fanfold.kinds.table.json_grammar import ArrayGrammar, ValuesGrammar
+from fanfold.kinds.table.json_lexing import Break, space
+from fanfold.kinds.table.json_pointer import locate
+from fanfold.kinds.table.json_reading import lines_of
 from fanfold.kinds.table.json_rows import Number
-from fanfold.kinds.table.layout import Column, Dialect, Layout
+from fanfold.kinds.table.layout import Column, Dialect, Format, Layout
 from fanfold.kinds.table.values import Misfit, infer
 from fanfold.kinds.table.window import Window
 from fanfold.model import Line, Plan, Source
@@ -46,7 +49,7 @@ ROLE = "rows"
 def plan(source: Source, recipe: TableRecipe) -> Plan:
     """Split: pin the layout, cut the object into spans.
 
-    Raises NotATable, WrongEncoding, UnclosedQuote, UnknownColumn, TooManyChunks.
+    Raises NotATable, WrongEncoding, BrokenJson, NoRecords, UnclosedQuote, UnknownColumn, TooManyChunks.
     """
     head = source.read(0, HEAD_BYTES)
     encoding = detect(head, recipe.encoding, "")
@@ -69,6 +72,8 @@ def plan(source: Source, recipe: TableRecipe) -> Plan:
         settled=recipe.columns != "auto",
         cell_bytes=_cell_bytes(source.size_bytes),
     )
+    if pinned.format in ("array", "values"):
+        pinned = _json_layout(source, recipe, pinned)
     if pinned.format == "csv":
         pinned = _csv_layout(source, recipe, pinned)
     elif recipe.output == "jsonl":
@@ -100,12 +105,55 @@ def _dialect(recipe: TableRecipe, text: str) -> Dialect:
     return replace(given, delimiter=delimiter)
 
 
-def _format(recipe: TableRecipe, text: str) -> Literal["csv", "jsonl"]:
-    if recipe.format == "csv":
-        return "csv"
-    if why := sniffing.why_not_lines(text):
-        raise NotATable(f"the object is no table that can be read: {why}")
-    return "jsonl" if recipe.format == "jsonl" or sniffing.begins_with_object(text) else "csv"
+def _format(recipe: TableRecipe, text: str) -> Format:
+    """Return the format that the recipe gives, or that the text has."""
+    if recipe.format in ("csv", "jsonl"):
+        return recipe.format
+    if recipe.records:
+        return "array"
+    if recipe.format == "auto":
+        return sniffing.json_format(text) or "csv"
+    begins = text.lstrip()[:1]
+    if begins in '[{"' or begins in "-0123456789tfn":
+        return "array" if begins == "[" else "values"
+    raise NotATable(f"`format: json` was given, and the object begins with {begins!r}, which no JSON does")
+
+
+def _json_layout(source: Source, recipe: TableRecipe, pinned: Layout) -> Layout:
+    """Return the layout with where the first row stands; raise NotATable where the first rows are no objects."""
+    if pinned.format == "array":
+        pinned = replace(pinned, start=locate(source, pinned, recipe.records))
+    head = Window(source, pinned.start, pinned.start + HEAD_BYTES, pinned.encoding, pinned.unit)
+    if pinned.format == "values":
+        pinned = replace(pinned, start=head.offset(space(head.shadow, 0)))
+    row = head.position(pinned.start)
+    places = list(_places(head, row, pinned)) or [(row, len(head.shadow))]
+    if not any(head.shadow[start : start + 1] in (b"{", b"]", b"") for start, _ in places):
+        first = raw(head, *places[0], pinned)
+        raise NotATable(
+            f"the rows are no JSON objects: the first, at byte {head.offset(places[0][0]):,}, is {first[:40]!r}; "
+            'what a table can have is [{"name": value}, …]'
+        )
+    return pinned
+
+
+def _places(window: Window, row: int, pinned: Layout) -> Iterator[tuple[int, int]]:
+    """Yield where each row of JSON that the window holds whole begins and ends, from a row start on."""
+    if pinned.format == "jsonl":
+        yield from lines_of(window, row, len(window.shadow), window.at_end)
+        return
+    rules = ArrayGrammar() if pinned.format == "array" else ValuesGrammar()
+    following: int | None = row
+    while following is not None and following < len(window.shadow):
+        try:
+            step = rules.step(window.shadow, following, window.at_end)
+        except Break:
+            return
+        if step is None:
+            return
+        if step.stop > following:
+            yield following, step.stop
+        following = step.next
 
 
 def _csv_layout(source: Source, recipe: TableRecipe, pinned: Layout) -> Layout:
@@ -229,16 +277,14 @@ def _sampled_types(source: Source, recipe: TableRecipe, pinned: Layout, head: Wi
 
 
 def _sampled_names(source: Source, recipe: TableRecipe, pinned: Layout) -> Mapping[str, str]:
-    """Return the names in the samples of JSON Lines, in the order of the object, and the join of their types."""
+    """Return the names in the samples of JSON, in the order of the object, and the join of their types."""
     cleaner = Cleaner(recipe.clean)
     kinds: dict[str, str] = {}
-    head = Window(source, pinned.start, HEAD_BYTES, pinned.encoding, pinned.unit)
-    for window, start in _samples(source, pinned, head):
-        text = decode(window.bytes(start, len(window.shadow)), pinned.encoding)[0]
-        lines = text.split("\n")
-        for line in lines if window.at_end else lines[:-1]:
+    head = Window(source, pinned.start, pinned.start + HEAD_BYTES, pinned.encoding, pinned.unit)
+    for window, row in _samples(source, pinned, head):
+        for start, stop in _places(window, row, pinned):
             try:
-                found = json_rows.parse(line)
+                found = json_rows.parse(decode(window.bytes(start, stop), pinned.encoding)[0])
             except Misfit:
                 continue
             for name, value in found.items():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -12,18 +12,14 @@ from fanfold.errors import NotATable
 from fanfold.kinds.table import json_rows
 from fanfold.kinds.table.casting import declared, least, observe, proven
 from fanfold.kinds.table.csv_blocks import Batch
-from fanfold.kinds.table.json_rows import Number
+from fanfold.kinds.table.json_reading import JsonBatch, Place, uncollected
+from fanfold.kinds.table.json_rows import DEPTH_LIMIT, TOO_DEEP, is_too_deep
 from fanfold.kinds.table.layout import Column
 from fanfold.kinds.table.values import Misfit, json_form, parser
 from fanfold.kinds.table.writer import PartWriter
 from fanfold.model import Json
 
 COLUMNS_LIMIT = 10_000
-
-BATCH_ROWS = 4096
-
-Objects = Iterator[tuple[int, int, dict[str, Json]]]
-"""Where each line begins and ends, as positions in the window, and its object."""
 
 
 def read_csv(batches: Iterable[Batch], writer: PartWriter) -> None:
@@ -57,13 +53,16 @@ def _declare(column: Column, cells: Any, writer: PartWriter) -> tuple[Any, Any]:
     return (writer.cleaner.column(cells) if values is None else cells), values
 
 
-def read_json_as_columns(objects: Objects, writer: PartWriter) -> None:
+@uncollected()
+def read_json_as_columns(batches: Iterable[JsonBatch], writer: PartWriter) -> None:
     """Clean, type and write objects as rows of columns; what is nested becomes JSON text."""
     infers = writer.recipe.columns == "auto" and not writer.layout.settled
     names = writer.layout.names
     named = _named(writer)
-    while batch := list(islice(objects, BATCH_ROWS)):
-        rows = [{name: _cleaned(value, writer) for name, value in row.items()} for _, _, row in batch]
+    for batch in batches:
+        rows = writer.cleaner.rows(batch.rows)
+        kept = _shallow(rows, batch, writer)
+        rows = [rows[at] for at in kept]
         for row in rows:
             writer.found |= named & row.keys()
             if not writer.layout.settled:
@@ -75,35 +74,90 @@ def read_json_as_columns(objects: Objects, writer: PartWriter) -> None:
         if not writer.layout.settled:
             writer.check()
         texts = [pa.array([json_rows.as_text(row.get(name)) for row in rows], pa.string()) for name in names]
-        spans = [(start, stop) for start, stop, _ in batch]
-        writer.columns(Batch(texts, len(rows), spans.__getitem__), texts, [None] * len(names))
+
+        def where(index: int, batch: JsonBatch = batch, kept: Sequence[int] = kept) -> Place:
+            return batch.places[kept[index]]
+
+        writer.columns(Batch(texts, len(rows), where), texts, [None] * len(names))
         writer.rejects.flush()
 
 
-def read_json(objects: Objects, writer: PartWriter) -> None:
+def _shallow(rows: Sequence[dict[str, Json]], batch: JsonBatch, writer: PartWriter) -> list[int]:
+    """Return the indices of the rows that are not nested too deep; reject the others."""
+    kept = []
+    for at, row in enumerate(rows):
+        if any(isinstance(value, dict | list) for value in row.values()) and is_too_deep(row):
+            start, stop = batch.places[at]
+            writer.reject(writer.window.offset(start), stop, TOO_DEEP, None, None)
+        else:
+            kept.append(at)
+    return kept
+
+
+@uncollected()
+def read_json(batches: Iterable[JsonBatch], writer: PartWriter) -> None:
     """Clean and write objects as they are, each with its own names and what is nested in it."""
     parsers = _parsers(writer)
     named = _named(writer)
-    as_text = writer.recipe.columns == "text"
-    for start, stop, row in objects:
-        row = {name: _cleaned(value, writer) for name, value in row.items()}
-        writer.found |= named & row.keys()
-        if as_text:
-            row = {name: _scalar_as_text(value) for name, value in row.items()}
-        offset = writer.window.offset(start)
-        for name, parse in parsers.items():
-            if row.get(name) is None:
-                continue
-            text = json_rows.as_text(row[name]) or ""
-            try:
-                row[name] = parse(text)
-            except Misfit as misfit:
-                kind = writer.recipe.columns[name]  # type: ignore[index]
-                writer.reject(offset, stop, f"{misfit}: the type is {kind}", name, text)
-                break
-        else:
-            writer.line(json_rows.dumps(row) + b"\n", row)
+    dumps = json_rows.line_dumps()
+    for batch in batches:
+        rows = writer.cleaner.rows(batch.rows)
+        if writer.recipe.columns == "text":
+            rows = [{name: _scalar_as_text(value) for name, value in row.items()} for row in rows]
+        dropped = _misfits(rows, parsers) if parsers else {}
+        lines = _lines(rows, dumps, dropped)
+        for at, (reason, name, text) in sorted(dropped.items()):
+            start, stop = batch.places[at]
+            writer.reject(writer.window.offset(start), stop, reason, name, text)
+        if dropped:
+            rows = [row for at, row in enumerate(rows) if at not in dropped]
+        if named:
+            writer.found |= named.intersection(chain.from_iterable(batch.rows))
+        writer.lines(lines, rows)
         writer.rejects.flush()
+
+
+Dropped = dict[int, tuple[str, str | None, str | None]]
+"""By the index of a row that is rejected: why, and for which column and value."""
+
+
+def _misfits(rows: Sequence[dict[str, Json]], parsers: Mapping[str, tuple[Callable[[str], Json], str]]) -> Dropped:
+    """Give the declared columns of rows their types, in place; return the rows that do not fit."""
+    found = ((at, _typed(row, parsers)) for at, row in enumerate(rows))
+    return {at: misfit for at, misfit in found if misfit}
+
+
+def _typed(
+    row: dict[str, Json], parsers: Mapping[str, tuple[Callable[[str], Json], str]]
+) -> tuple[str, str, str] | None:
+    """Give the declared columns of a row their types, in place; return why, which and what if one does not fit."""
+    for name, (parse, kind) in parsers.items():
+        if row.get(name) is None:
+            continue
+        text = json_rows.as_text(row[name]) or ""
+        try:
+            row[name] = parse(text)
+        except Misfit as misfit:
+            return f"{misfit}: the type is {kind}", name, text
+    return None
+
+
+def _lines(rows: Sequence[dict[str, Json]], dumps: Callable[[Json], bytes], dropped: Dropped) -> list[bytes]:
+    """Return rows as lines of JSON, but those that are dropped; drop those that are nested too deep."""
+    if not dropped:
+        try:
+            lines = list(map(dumps, rows))
+        except TypeError:
+            pass  # orjson's own limit of depth is beyond ours: one of the rows is over both
+        else:
+            if not any(_may_be_deep(line) and is_too_deep(row) for line, row in zip(lines, rows, strict=True)):
+                return lines
+    dropped |= {at: (TOO_DEEP, None, None) for at, row in enumerate(rows) if at not in dropped and is_too_deep(row)}
+    return [dumps(row) for at, row in enumerate(rows) if at not in dropped]
+
+
+def _may_be_deep(line: bytes) -> bool:
+    return len(line) > 2 * DEPTH_LIMIT and line.count(b"{") + line.count(b"[") > DEPTH_LIMIT
 
 
 def _named(writer: PartWriter) -> set[str]:
@@ -111,19 +165,15 @@ def _named(writer: PartWriter) -> set[str]:
     return set(writer.key_names) | {name for total in recipe.totals for name in (total.by, total.sum)}
 
 
-def _parsers(writer: PartWriter) -> dict[str, Callable[[str], Json]]:
-    """Return by declared column what reads its text as a value ready for JSON."""
+def _parsers(writer: PartWriter) -> dict[str, tuple[Callable[[str], Json], str]]:
+    """Return by declared column what reads its text as a value ready for JSON, and the type's name."""
     columns = writer.recipe.columns
-    return {name: _ready(kind) for name, kind in columns.items()} if isinstance(columns, dict) else {}
+    return {name: (_ready(kind), kind) for name, kind in columns.items()} if isinstance(columns, dict) else {}
 
 
 def _ready(kind: str) -> Callable[[str], Json]:
     parse, form = parser(kind), json_form(kind)
     return parse if form is None else lambda text: form(parse(text))
-
-
-def _cleaned(value: Json, writer: PartWriter) -> Json:
-    return writer.cleaner.one(value) if isinstance(value, str) and not isinstance(value, Number) else value
 
 
 def _scalar_as_text(value: Json) -> Json:

@@ -1,4 +1,4 @@
-"""Telling what an object is from its first bytes: a table or not, CSV or JSON Lines, and which delimiter.
+"""Telling what an object is from its first bytes: a table or not, CSV or which JSON, and which delimiter.
 
 Standard library only: the intake function, which has no codec, asks here too.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter
 from dataclasses import replace
+from typing import Literal
 
 from fanfold.errors import NotATable, WrongEncoding
 from fanfold.kinds.table.encodings import WIDE, Encoding, decode, detect
@@ -18,9 +20,12 @@ from fanfold.kinds.table.layout import Dialect
 DELIMITERS = ",;\t|"
 """In the order in which they are preferred where two fit as well."""
 
-ENDINGS = (".csv", ".tsv", ".tab", ".psv", ".txt", ".jsonl", ".ndjson")
+ENDINGS = (".csv", ".tsv", ".tab", ".psv", ".txt", ".json", ".jsonl", ".ndjson")
 
 SNIFFED_ROWS = 100
+
+_ARRAY = re.compile(r'\[\s*(?:[\[{"\]\d-]|(?:true|false|null)\b)')
+_OBJECT = re.compile(r'\{\s*(?:\}|"(?:[^"\\]|\\.)*(?:"\s*:|\Z))')
 
 MAGICS = {
     b"\x89PNG": "a PNG image",
@@ -58,9 +63,7 @@ def sniff(head: bytes, key: str) -> bool:
     if why_binary(head, encoding):
         return False
     text = decode(head[encoding.bom_bytes :], encoding.name)[0]
-    if why_not_lines(text):
-        return False
-    if key.lower().endswith(ENDINGS) or begins_with_object(text):
+    if key.lower().endswith(ENDINGS) or json_format(text):
         return True
     return len(text.splitlines()) > 1 and max(_fit(text, Dialect(sign)) for sign in DELIMITERS) > (0.9, 0)
 
@@ -78,19 +81,18 @@ def why_binary(head: bytes, encoding: Encoding) -> str | None:
     return None
 
 
-def why_not_lines(text: str) -> str | None:
-    """Return why JSON that spreads over lines cannot be read, None where the text is no such thing."""
+def json_format(text: str) -> Literal["jsonl", "array", "values"] | None:
+    """Return which JSON a text begins, None where it begins none.
+
+    An array; or objects, each on a line of its own; or objects that spread over lines or share them.
+    """
     start = text.lstrip()
+    if _ARRAY.match(start):
+        return "array"
     lines = [line for line in start.split("\n")[:SNIFFED_ROWS] if line.strip()]
-    if not start.startswith(("[", "{")) or 2 * sum(map(_is_object, lines)) >= len(lines):
-        return None
-    if start.startswith("["):
-        inner = start[1:].lstrip()
-        if inner[:1] in ("{", "[", '"', "-", "]") or inner[:1].isdigit():
-            return "it is a JSON array; JSON Lines has one object on each line"
-    if lines[0].rstrip().endswith(("{", "[", ",", ":")) and start[1:].lstrip().startswith('"'):
-        return "it is JSON that spreads over lines; JSON Lines has one object on each line"
-    return None
+    if _begins_with_object(text) and 2 * sum(map(_is_object, lines)) >= len(lines) - 1:
+        return "jsonl"
+    return "values" if _OBJECT.match(start) else None
 
 
 def _is_object(line: str) -> bool:
@@ -100,13 +102,21 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def begins_with_object(text: str) -> bool:
+def _begins_with_value(text: str) -> bool:
+    try:
+        json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _begins_with_object(text: str) -> bool:
     """Tell whether the first line that is not blank is a JSON object, or the beginning of one that is cut off."""
     line, end, _ = text.lstrip().partition("\n")
     if not line.startswith("{"):
         return False
-    # A line that is cut off cannot be parsed yet.
-    return _is_object(line) or (not end and line[1:].lstrip()[:1] in ('"', ""))
+    # A line that is cut off cannot be parsed yet; one that goes on behind its object never can.
+    return _is_object(line) or (not end and line[1:].lstrip()[:1] in ('"', "") and not _begins_with_value(line))
 
 
 def delimiter(text: str, dialect: Dialect) -> str:

@@ -24,6 +24,11 @@ class Window:
         return self.start + len(self.raw)
 
     @property
+    def size_bytes(self) -> int:
+        """Of the whole object."""
+        return self._source.size_bytes
+
+    @property
     def at_end(self) -> bool:
         """True where the window reaches the end of the object."""
         return self.stop >= self._source.size_bytes

@@ -9,7 +9,8 @@ from functools import partial
 from fanfold.kinds.table import packing
 from fanfold.kinds.table.bounds import find, grammar
 from fanfold.kinds.table.csv_blocks import CsvBlocks
-from fanfold.kinds.table.json_rows import JsonRows
+from fanfold.kinds.table.json_grammar import ArrayGrammar, ValuesGrammar
+from fanfold.kinds.table.json_reading import JsonLines, JsonSpan
 from fanfold.kinds.table.layout import Layout
 from fanfold.kinds.table.readers import read_csv, read_json, read_json_as_columns
 from fanfold.kinds.table.rejects import Rejects
@@ -32,7 +33,9 @@ def process(source: Source, recipe: TableRecipe, layout: Json, line: Line, desk:
     if "pack" in line.span:
         return packing.pack(pinned, line, desk)
     span = line.span
-    bounds, window = find(source, pinned, span["start"], span["stop"], span.get("pin"))
+    rules = grammar(pinned)
+    spread = isinstance(rules, ArrayGrammar | ValuesGrammar)
+    bounds, window = find(source, pinned, span["start"], span["stop"], span.get("pin"), to_end=not spread)
     desk.note(bounds.to_json())
     spooled = partial(tempfile.SpooledTemporaryFile, SPOOLED_BYTES)
     with spooled() as rows_file, spooled() as rejects_file:
@@ -40,19 +43,23 @@ def process(source: Source, recipe: TableRecipe, layout: Json, line: Line, desk:
         cell = _cell(pinned, source, span, desk) if recipe.output == "parquet" else None
         writer = PartWriter(pinned, recipe, desk, window, rejects, rows_file, cell)
         unclosed = None
-        if bounds.first is not None and bounds.next is not None:
+        read = read_json if recipe.output == "jsonl" else read_json_as_columns
+        if isinstance(rules, ArrayGrammar | ValuesGrammar):
+            if bounds.first is not None and bounds.next is None:
+                objects = JsonSpan(window, pinned, rejects, rules, bounds)
+                read(objects.batches(window.position(bounds.first), window.position(span["stop"])), writer)
+                bounds = objects.bounds
+        elif bounds.first is not None and bounds.next is not None:
             first, last = window.position(bounds.first), window.position(bounds.next)
             if pinned.format == "csv":
                 blocks = CsvBlocks(window, pinned, writer.cleaner, rejects)
                 read_csv(blocks.batches(first, last), writer)
                 last_start = blocks.last_start(first, last) if bounds.next >= source.size_bytes else None
                 if last_start is not None:
-                    opened = grammar(pinned).open_quote(window.shadow, last_start)
+                    opened = rules.open_quote(window.shadow, last_start)
                     unclosed = None if opened is None else window.offset(opened)
             else:
-                objects = JsonRows(window, pinned, rejects).objects(first, last)
-                read = read_json if recipe.output == "jsonl" else read_json_as_columns
-                read(objects, writer)
+                read(JsonLines(window, pinned, rejects).batches(first, last), writer)
         facts = writer.finish()
         if rejects.count:
             desk.write("rejects", rejects_file)

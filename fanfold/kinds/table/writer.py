@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 import pyarrow as pa
@@ -102,12 +102,16 @@ class PartWriter:
         if self._blocks:
             self._unindexed += _void_keys([typed.values for typed in columns if typed.column.name in self.key_names])
 
-    def line(self, line: bytes, row: dict[str, Any]) -> None:
-        """Write a row that is a line of JSON already."""
-        self._rows += 1
-        self._add(line)
+    def lines(self, lines: Sequence[bytes], rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows that are lines of JSON already."""
+        self._rows += len(lines)
+        if self.recipe.output == "jsonl":
+            self._file.write(b"".join(lines))
         if self._blocks:
-            self._unindexed += any(_is_void(row.get(name)) for name in self.key_names)
+            for line in lines:
+                self._blocks.add(line)
+            names = self.key_names
+            self._unindexed += sum(any(_is_void(row.get(name)) for name in names) for row in rows)
 
     def _add(self, line: bytes) -> None:
         if self.recipe.output == "jsonl":

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from fanfold.errors import (
+    BrokenJson,
     FanfoldError,
+    NoRecords,
     NotATable,
     RecipeError,
     TooManyChunks,
@@ -132,9 +134,21 @@ def test_a_worker_reads_its_span_and_little_more(size: int) -> None:
         (b"PK\x03\x04abc", {}, NotATable, "a zip archive"),
         (b"\x1f\x8babc", {}, NotATable, "gzip"),
         (b"\0\0\0\x18ftypmp42", {}, NotATable, "MP4"),
-        (b'[{"a":1},{"a":2}]', {}, NotATable, "a JSON array"),
-        (b'[\n  {\n    "a": 1\n  }\n]', {}, NotATable, "a JSON array"),
-        (b'{\n  "a": 1,\n  "b": 2\n}\n', {}, NotATable, "JSON that spreads over lines"),
+        (b"[1, 2, 3]", {}, NotATable, "no JSON objects: the first, at byte 1, is '1'"),
+        (b'[["a"], ["b"]]', {}, NotATable, "no JSON objects"),
+        (b"[[" * 100_000, {}, NotATable, "no JSON objects"),
+        (b'{"a": 1}', {"format": "json", "records": "/b"}, NoRecords, "the whole has no 'b'; it has: 'a'"),
+        (b'{"a": 1}', {"records": "/a"}, NoRecords, "that is a number, and no array"),
+        (b'{"a": {"b": "x"}}', {"records": "/a/b/c"}, NoRecords, "`/a/b` is a string, and has no 'c'"),
+        (b'{"a": [[{}], {}]}', {"records": "/a/1"}, NoRecords, "that is an object, and no array"),
+        (b'{"a": [[{}], {}]}', {"records": "/a/2"}, NoRecords, "`/a` is an array of 2 elements, and has no 2"),
+        (b'{"a": [[{}], {}]}', {"records": "/a/01"}, NoRecords, "'01' is no index"),
+        (b'{"a": "' + b"x" * 10**6 + b'", "b": []}', {"records": "/b"}, NoRecords, "within 786,432 bytes, which is"),
+        (b'{"a": {"b": [', {"records": "/c"}, BrokenJson, "ends at byte 13, before the array"),
+        (b'{"a": 1, "b" []}', {"records": "/b"}, BrokenJson, "breaks at byte 13: no member"),
+        (b'{"a": 1 "b": []}', {"records": "/b"}, BrokenJson, 'breaks at byte 8: `"` where `,` or `}`'),
+        (b'{"a": [1}, "b": []}', {"records": "/b"}, BrokenJson, "breaks at byte 8: `}` where `]` must stand"),
+        (b"a,b\n", {"format": "json"}, NotATable, "begins with 'a'"),
         (b"a,b\n\xff\n", {}, WrongEncoding, r"byte 4 of the object \(0xff\) is no utf-8"),
         (b"a,b\n", {"encoding": "klingon"}, WrongEncoding, "no encoding that Python knows"),
         (b"a,b\n", {"encoding": "utf-7"}, WrongEncoding, "cannot be split"),
@@ -223,12 +237,18 @@ def test_the_delimiter_is_the_one_that_makes_even_rows(data: bytes, delimiter: s
         (b'{"a":1}\n{"a":2}\n', "jsonl"),
         (b'  {"a":1}', "jsonl"),
         (b"a,b\n", "csv"),
+        (b'{"a":1}{"a":2}', "values"),
+        (b'{\n "a": 1\n}\n{\n "a": 2\n}\n', "values"),
+        (b'{\n "a": 1\n}', "values"),
+        (b'[{"a":1}]', "array"),
+        (b'\n [\n\n {"a":1}]', "array"),
+        (b"[]", "array"),
         (b"[id],[n]\n1,2\n", "csv"),
         (b"{x},y\n", "csv"),
     ],
 )
 def test_the_format_is_told_by_the_bytes(data: bytes, format: str) -> None:
-    """JSON Lines begins with an object; everything else is CSV."""
+    """What begins with a JSON object or array is JSON of one of three forms; everything else is CSV."""
     assert plan(data).layout["format"] == format
 
 
@@ -244,8 +264,10 @@ SAMPLES = Path(__file__).parents[3] / "samples"
         (b"one, two\nthree, four, five\nsix\n", "poem", False),
         (b'{"a":1}\n', "x", True),
         (b'{"a": "' + b"x" * 4000, "x", True),
-        (b'[{"a":1}]', "x.json", False),
-        (b'{\n "a": 1\n}\n', "x.json", False),
+        (b'[{"a":1}]', "x.json", True),
+        (b'[{"a":1}]', "x", True),
+        (b'{\n "a": 1\n}\n', "x", True),
+        (b'{"type": "FeatureCollection", "features": [', "x", True),
         (b"\x89PNG\r\n\x1a\n", "x.csv", False),
         (b"\xff\xd8\xff\xe0", "x.csv", False),
         (b"\x1f\x8b\x08", "x.csv.gz", False),
