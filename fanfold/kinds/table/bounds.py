@@ -163,15 +163,17 @@ def _ended(rows: Grammar, window: Window, row: int, stop: int, bounds: Bounds) -
     bound, reading = window.position(stop), Reading(window, stop)
     while True:
         try:
-            row, sure = rows.advance(window.shadow, row, bound, window.at_end)
+            row, sure = rows.advance(window.shadow, row, min(bound, row + MARK_UNITS), window.at_end)
         except Ended as found:
             return bounds.closed(window.offset(found.position), window.size_bytes)
         except Break as found:
             return bounds.breaking(window.offset(found.position), window.offset(found.row), found.reason)
         begins = window.offset(row)
-        if sure:
+        if sure and (row >= bound or row >= len(window.shadow)):
             return bounds.ending(begins)
-        if not reading.on(begins):
+        if sure:
+            window.marks.append(row)
+        elif not reading.on(begins):
             return bounds.outgrown(begins)
 
 

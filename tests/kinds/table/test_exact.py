@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import astuple
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fanfold.kinds import table
 from fanfold.kinds.table import bounds, certifying, csv_grammar, layout
 from fanfold.kinds.table.csv_grammar import CsvGrammar
+from fanfold.recipes import TableRecipe
 from tests import strategies
+from tests.kinds.driver import CountingSource
 from tests.kinds.oracle import CsvCase, Dialect, check_csv, check_jsonl
 
 
@@ -100,3 +104,15 @@ def test_a_leap_lands_where_row_by_row_does(case: CsvCase, data: st.DataObject) 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_grammar, "LEAP_BYTES", 0)
         assert rows.advance(text, row, bound, True) == (min(start for start in starts if start >= bound), True)
+
+
+def test_the_search_for_the_end_leaves_marks_to_read_by() -> None:
+    """Arrow reads some megabytes at once; each mark is a row start, and none lies far from the next."""
+    data = b"a,b\n" + b'1,"x\ny"\n' * 900_000
+    source = CountingSource(data)
+    found = layout.Layout.from_json(table.plan(source, TableRecipe(columns="text")).layout)
+    _, window = bounds.find(source, found, 4, len(data))
+    edges = [0, *window.marks, len(window.shadow)]
+    assert len(edges) == 2 + len(data) // bounds.MARK_UNITS
+    assert all(data[4 + edge :].startswith(b"1,") for edge in edges[:-1])
+    assert max(stop - start for start, stop in pairwise(edges)) <= bounds.MARK_UNITS + 8
