@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 _TRANSLATED = bytes.maketrans(b"123456789E+", b"000000000e-")
-_LONG_RUN = re.compile(17 * b"0")
+_LONG = 17 * b"0"
+_LONG_RUN = re.compile(_LONG)
 _EXPONENT = re.compile(rb"0e[0-]")
 _NEGATIVE_ZERO = re.compile(rb"-0(?![0-9.])")
 # Of floats with at most 8 digits before the point and 6 behind it all survive, but those that end in zeros.
@@ -27,7 +28,7 @@ def survive(text: bytes) -> bool:
     """
     translated = text.translate(_TRANSLATED)
     for pattern, searched in (
-        (_LONG_RUN, translated),
+        *(((_LONG_RUN, translated),) if _LONG in translated else ()),
         (_EXPONENT, translated),
         (_NEGATIVE_ZERO, text),
         (_DOUBTFUL_POINT, text),

@@ -46,6 +46,9 @@ class JsonBatch:
 
     rows: list[dict[str, Json]]
     _locate: Callable[[], Sequence[Place]]
+    _text: bytes | None = None
+    """What the rows were parsed from, where it is not proven that their numbers survived that."""
+    _read_exactly: Callable[[], JsonBatch] | None = None
     _places: Sequence[Place] = field(default=())
 
     @property
@@ -54,6 +57,15 @@ class JsonBatch:
         if len(self._places) != len(self.rows):
             self._places = self._locate()
         return self._places
+
+    def proven(self, written: bytes | None = None) -> JsonBatch:
+        """Return this batch if every number is as it was, else what an exact parser reads.
+
+        `written` is what a fast writer makes of the rows: where that is the very text, the numbers have survived.
+        """
+        if self._text is None or self._read_exactly is None or written == self._text or survive(self._text):
+            return self
+        return self._read_exactly()
 
 
 @contextmanager
@@ -92,7 +104,7 @@ class JsonRows:
             if found is not None:
                 rows.append(found)
                 kept.append((start, stop))
-        return JsonBatch(rows, lambda: kept, kept)
+        return JsonBatch(rows, lambda: kept)
 
     def _one(self, start: int, stop: int) -> dict[str, Json] | None:
         import orjson
@@ -136,23 +148,26 @@ class JsonLines(JsonRows):
         shadow = self._window.shadow
         while first < last:
             end = shadow.find(b"\n", first + LINES_BYTES, last) + 1 or last
-            yield self._whole(first, end) or self._each(list(lines_of(self._window, first, end)))
+            yield self._whole(first, end) or self._exactly(first, end)
             first = end
+
+    def _exactly(self, first: int, last: int) -> JsonBatch:
+        return self._each(list(lines_of(self._window, first, last)))
 
     def _whole(self, first: int, last: int) -> JsonBatch | None:
         import orjson
 
         data = self._utf8(first, last)
-        if data is None or not survive(data):
+        if data is None:
             return None
         try:
             rows = list(map(orjson.loads, data.removesuffix(b"\n").split(b"\n")))
         except orjson.JSONDecodeError:
             return None
-        return (
-            JsonBatch(rows, lambda: list(lines_of(self._window, first, last)))
-            if set(map(type, rows)) == {dict}
-            else None
+        if set(map(type, rows)) != {dict}:
+            return None
+        return JsonBatch(
+            rows, lambda: list(lines_of(self._window, first, last)), data, lambda: self._exactly(first, last)
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NoReturn
 
 from fanfold.kinds.table.values import Misfit, infer_one, join
@@ -74,8 +75,7 @@ def line_dumps() -> Callable[[Json], bytes]:
     """Return what does the same for many rows, and ends each with a LF."""
     import orjson
 
-    option = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_APPEND_NEWLINE
-    return lambda row: orjson.dumps(row, _written, option)
+    return partial(orjson.dumps, default=_written, option=orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_APPEND_NEWLINE)
 
 
 def _written(value: Any) -> Any:

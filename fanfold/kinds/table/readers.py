@@ -21,6 +21,9 @@ from fanfold.model import Json
 
 COLUMNS_LIMIT = 10_000
 
+Dropped = dict[int, tuple[str, str | None, str | None]]
+"""By the index of a row that is rejected: why, and for which column and value."""
+
 
 def read_csv(batches: Iterable[Batch], writer: PartWriter) -> None:
     """Clean, type and write the rows of CSV."""
@@ -59,7 +62,7 @@ def read_json_as_columns(batches: Iterable[JsonBatch], writer: PartWriter) -> No
     infers = writer.recipe.columns == "auto" and not writer.layout.settled
     names = writer.layout.names
     named = _named(writer)
-    for batch in batches:
+    for batch in map(JsonBatch.proven, batches):
         rows = writer.cleaner.rows(batch.rows)
         kept = _shallow(rows, batch, writer)
         rows = [rows[at] for at in kept]
@@ -99,26 +102,37 @@ def read_json(batches: Iterable[JsonBatch], writer: PartWriter) -> None:
     """Clean and write objects as they are, each with its own names and what is nested in it."""
     parsers = _parsers(writer)
     named = _named(writer)
+    changes = bool(parsers) or writer.recipe.columns == "text"
     dumps = json_rows.line_dumps()
     for batch in batches:
-        rows = writer.cleaner.rows(batch.rows)
-        if writer.recipe.columns == "text":
-            rows = [{name: _scalar_as_text(value) for name, value in row.items()} for row in rows]
-        dropped = _misfits(rows, parsers) if parsers else {}
-        lines = _lines(rows, dumps, dropped)
+        batch = batch.proven() if changes else batch
+        rows, lines, dropped = _written(batch, writer, parsers, dumps)
+        if not changes and batch is not (batch := batch.proven(b"".join(lines))):
+            rows, lines, dropped = _written(batch, writer, parsers, dumps)
         for at, (reason, name, text) in sorted(dropped.items()):
             start, stop = batch.places[at]
             writer.reject(writer.window.offset(start), stop, reason, name, text)
-        if dropped:
-            rows = [row for at, row in enumerate(rows) if at not in dropped]
         if named:
             writer.found |= named.intersection(chain.from_iterable(batch.rows))
         writer.lines(lines, rows)
         writer.rejects.flush()
 
 
-Dropped = dict[int, tuple[str, str | None, str | None]]
-"""By the index of a row that is rejected: why, and for which column and value."""
+def _written(
+    batch: JsonBatch,
+    writer: PartWriter,
+    parsers: Mapping[str, tuple[Callable[[str], Json], str]],
+    dumps: Callable[[Json], bytes],
+) -> tuple[list[dict[str, Json]], list[bytes], Dropped]:
+    """Return the rows of a batch cleaned and typed, as objects and as lines, and which of its rows are dropped."""
+    rows = writer.cleaner.rows(batch.rows)
+    if writer.recipe.columns == "text":
+        rows = [{name: _scalar_as_text(value) for name, value in row.items()} for row in rows]
+    dropped = _misfits(rows, parsers) if parsers else {}
+    lines = _lines(rows, dumps, dropped)
+    if dropped:
+        rows = [row for at, row in enumerate(rows) if at not in dropped]
+    return rows, lines, dropped
 
 
 def _misfits(rows: Sequence[dict[str, Json]], parsers: Mapping[str, tuple[Callable[[str], Json], str]]) -> Dropped:
@@ -150,14 +164,12 @@ def _lines(rows: Sequence[dict[str, Json]], dumps: Callable[[Json], bytes], drop
         except TypeError:
             pass  # orjson's own limit of depth is beyond ours: one of the rows is over both
         else:
-            if not any(_may_be_deep(line) and is_too_deep(row) for line, row in zip(lines, rows, strict=True)):
+            # A line of n levels has n brackets and as many that close them.
+            long = [(line, row) for line, row in zip(lines, rows, strict=True) if len(line) > 2 * DEPTH_LIMIT]
+            if not any(line.count(b"{") + line.count(b"[") > DEPTH_LIMIT and is_too_deep(row) for line, row in long):
                 return lines
     dropped |= {at: (TOO_DEEP, None, None) for at, row in enumerate(rows) if at not in dropped and is_too_deep(row)}
     return [dumps(row) for at, row in enumerate(rows) if at not in dropped]
-
-
-def _may_be_deep(line: bytes) -> bool:
-    return len(line) > 2 * DEPTH_LIMIT and line.count(b"{") + line.count(b"[") > DEPTH_LIMIT
 
 
 def _named(writer: PartWriter) -> set[str]:
