@@ -213,7 +213,7 @@ def check_json(case: JsonCase) -> Result | None:
     if refused or result is None:
         assert "\n" not in str(refused)
         has_rows = elements is not None and any(isinstance(element, dict) for element in elements)
-        assert not has_rows or (isinstance(refused, NoRecords) and case.is_ambiguous()), (case, refused)
+        assert not has_rows or (isinstance(refused, NoRecords | NotATable) and case.is_ambiguous()), (case, refused)
         return None
     lines = result.outputs["rows.jsonl"].decode().split("\n")[:-1]
     rows = [json.loads(line, parse_float=Digits, parse_int=Digits) for line in lines]

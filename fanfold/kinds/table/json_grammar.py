@@ -167,6 +167,7 @@ class _Walk:
         between two rows: then the first value from position 1 on counts as a row's.
         """
         last = "value" if after_value else "unknown"
+        ended = 0
         while True:
             at = space(buffer, at)
             if at >= look or at >= len(buffer):
@@ -185,12 +186,13 @@ class _Walk:
             if sign in _CLOSINGS:
                 if last in ("comma", "colon") or not self.close(sign == 125):
                     return False
-                last = "value"
+                last, ended = "value", sign
                 at += 1
                 continue
             if last == "value":
+                # One object behind another; two strings are what a string looks like from inside.
                 self.adjacent = at
-                return True
+                return sign == 123 and ended == 125
             if level.first is None and at >= 1 and (last == "comma" or (last == "unknown" and spaced)):
                 level.first = at
             try:
@@ -199,7 +201,7 @@ class _Walk:
                 return False
             if stop is None:
                 return True
-            last, at = "value", stop
+            last, at, ended = "value", stop, buffer[stop - 1]
 
 
 def _walks(buffer: Buffer) -> list[_Walk]:

@@ -18,7 +18,7 @@ from fanfold.kinds.table.encodings import decode
 from fanfold.kinds.table.json_grammar import ArrayGrammar, ValuesGrammar
 from fanfold.kinds.table.json_lexing import Break, space
 from fanfold.kinds.table.json_numbers import survive
-from fanfold.kinds.table.json_rows import parse
+from fanfold.kinds.table.json_rows import parse, parse_all
 from fanfold.kinds.table.layout import Layout
 from fanfold.kinds.table.rejects import Rejects
 from fanfold.kinds.table.values import Misfit
@@ -99,23 +99,25 @@ class JsonRows:
     def _each(self, places: Sequence[Place]) -> JsonBatch:
         """Read rows one by one."""
         rows, kept = [], []
+        whole = self._utf8(places[0][0], places[-1][1]) if places else None
+        survives = whole is not None and survive(whole)
         for start, stop in places:
-            found = self._one(start, stop)
+            found = self._one(start, stop, survives)
             if found is not None:
                 rows.append(found)
                 kept.append((start, stop))
         return JsonBatch(rows, lambda: kept)
 
-    def _one(self, start: int, stop: int) -> dict[str, Json] | None:
+    def _one(self, start: int, stop: int, survives: bool) -> dict[str, Json] | None:
         import orjson
 
-        data = self._utf8(start, stop)
+        data = self._utf8(start, stop) if survives else None
         if data is not None:
             try:
                 found = orjson.loads(data)
             except orjson.JSONDecodeError:
                 found = None
-            if type(found) is dict and survive(data):
+            if type(found) is dict:
                 return found
         text, decodes = decode(self._window.bytes(start, stop), self._layout.encoding)
         if not text.strip(" \t\r\n"):
@@ -247,11 +249,11 @@ class JsonSpan(JsonRows):
         if comma < 0 or space(shadow, comma + 1) != following or is_too_large((comma - row) * self._window.unit):
             return None
         data = self._utf8(row, comma)
-        if data is None or not survive(data):
+        if data is None:
             return None
         try:
-            rows = orjson.loads(b"[%b]" % data)
-        except orjson.JSONDecodeError:
+            rows = orjson.loads(b"[%b]" % data) if survive(data) else parse_all(data)
+        except (ValueError, RecursionError):
             return None
         if set(map(type, rows)) != {dict}:
             return None

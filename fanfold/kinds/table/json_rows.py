@@ -43,10 +43,22 @@ def parse(text: str) -> dict[str, Json]:
         raise Misfit(TOO_DEEP) from error
     if not isinstance(found, dict):
         raise Misfit("no JSON object")
-    if is_too_deep(found):
+    if text.count("{") + text.count("[") > DEPTH_LIMIT and is_too_deep(found):
         raise Misfit(TOO_DEEP)
     if _ESCAPED_SURROGATE.search(text) and _SURROGATE.search(json.dumps(found, ensure_ascii=False)):
         raise Misfit("half of a surrogate pair")
+    return found
+
+
+def parse_all(data: bytes) -> list[Json]:
+    """Return the elements of an array that stand between its brackets, numbers as `Number`.
+
+    Raises ValueError or RecursionError where one of them needs to be looked at by itself.
+    """
+    text = data.decode()
+    if _ESCAPED_SURROGATE.search(text):
+        raise ValueError("half of a surrogate pair, perhaps")
+    found: list[Json] = _decoder.decode(f"[{text}]")
     return found
 
 
