@@ -1,4 +1,4 @@
-"""Tables: CSV and JSON Lines, split at any byte, and folded into what a sequential parse gives.
+"""Tables: CSV and JSON, split at any byte, and folded into what a sequential parse gives.
 
 A worker guesses where its first row begins, and parses exactly from there; the merge proves every guess or has it
 run again. `bounds` and `certifying` hold that idea, the other modules what is done with the rows.
