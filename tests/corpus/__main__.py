@@ -41,9 +41,8 @@ def say(line: str) -> None:
 def report(outcomes: list[Outcome]) -> None:
     """Print the sums, and what people should look at."""
     read = [outcome for outcome in outcomes if outcome.checked]
-    for outcome in outcomes:
-        if outcome.refused:
-            say(f"refused: {outcome.name}: {outcome.refused}")
+    for outcome in (outcome for outcome in outcomes if outcome.refused):
+        say(f"refused: {outcome.name}: {outcome.refused}")
     for outcome in read:
         if outcome.delimiter != outcome.by_name or outcome.by_sniffer not in (None, outcome.delimiter):
             say(

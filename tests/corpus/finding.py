@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 TABLES = (".csv", ".tsv", ".tab", ".psv")
 PACKED = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}
@@ -59,15 +59,20 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(root) / name for name in sorted(names))
 
 
+def _is_table(name: str) -> bool:
+    """Tell tables by their names; `._a.csv` is what macOS packs of a file beside its bytes."""
+    return name.lower().endswith(TABLES) and not PurePath(name).name.startswith("._")
+
+
 def _in_file(path: Path, limit_bytes: int) -> Iterator[Table]:
     name = path.name.lower()
     try:
-        if name.endswith(TABLES):
+        if _is_table(name):
             if path.stat().st_size <= limit_bytes:
                 yield Table(str(path), path.read_bytes())
         elif name.endswith(ARCHIVES):
             yield from _members(path)
-        elif path.suffix.lower() in PACKED and path.stem.lower().endswith(TABLES):
+        elif path.suffix.lower() in PACKED and _is_table(path.stem):
             yield Table(str(path), PACKED[path.suffix.lower()](path.read_bytes()))
     except UNREADABLE:
         return
@@ -77,10 +82,10 @@ def _members(path: Path) -> Iterator[Table]:
     if path.suffix.lower() == ".zip":
         with zipfile.ZipFile(path) as archive:
             for name in sorted(archive.namelist()):
-                if name.lower().endswith(TABLES):
+                if _is_table(name):
                     yield Table(f"{path}!{name}", archive.read(name))
         return
     with tarfile.open(path) as archive:
         for member in archive:
-            if member.isfile() and member.name.lower().endswith(TABLES) and (file := archive.extractfile(member)):
+            if member.isfile() and _is_table(member.name) and (file := archive.extractfile(member)):
                 yield Table(f"{path}!{member.name}", file.read())
