@@ -1,4 +1,4 @@
-"""Small charts as SVG that read well on light and on dark pages: bars, stacked bars and lines, with units on the axes."""
+"""Small charts as SVG that read well on light and on dark pages: stacked bars and lines, with units on the axes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def number(value: float) -> str:
 
 def svg(title: str, height: int, parts: Sequence[str]) -> str:
     """Return a whole image."""
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">'
+    box = f'viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {box}>'
     name = f'<text class="title" x="12" y="24">{escape(title)}</text>'
     return "\n".join([head, f"<style>{STYLE}</style>", name, *parts, "</svg>", ""])
 
@@ -98,9 +99,8 @@ def lines(title: str, across: str, up: str, series: Mapping[str, Sequence[tuple[
         drawn.append(f'<text x="{left(x) + 10:.1f}" y="{down(y) + 4:.1f}">{number(y)}</text>')
     drawn.append(_axis(across, bottom + 40, (70 + WIDTH - RIGHT) / 2))
     middle = (top + bottom) / 2
-    drawn.append(
-        f'<text class="quiet" x="18" y="{middle}" text-anchor="middle" transform="rotate(-90 18 {middle})">{escape(up)}</text>'
-    )
+    turned = f'x="18" y="{middle}" text-anchor="middle" transform="rotate(-90 18 {middle})"'
+    drawn.append(f'<text class="quiet" {turned}>{escape(up)}</text>')
     return svg(title, bottom + 52, drawn)
 
 

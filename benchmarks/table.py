@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,10 +109,8 @@ class Bench:
 
 def end(started: subprocess.Popen[str]) -> None:
     """End a contestant and its children: its session holds nothing else."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(started.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     started.wait()
 
 
@@ -226,10 +224,8 @@ def whole_engine(bench: Bench) -> Figures:
             warm.write_text("a,b\n1,2\n")
             fanfold(home, "run", str(warm), "--out", str(home / "out"), limit_s=bench.limit_s)
             began = time.perf_counter()
-            ran = fanfold(
-                home, "run", str(path), "--recipe", "orders", "--recipes", str(recipes), "--out", str(home / "out"), "--json",
-                limit_s=bench.limit_s,
-            )  # fmt: skip
+            given = ["--recipe", "orders", "--recipes", str(recipes), "--out", str(home / "out"), "--json"]
+            ran = fanfold(home, "run", str(path), *given, limit_s=bench.limit_s)
             wall = time.perf_counter() - began
             job = json.loads(ran)
             if job["status"] != "SUCCEEDED":
@@ -275,6 +271,8 @@ def main() -> None:
     arguments.add_argument("--limit", type=float, default=900, help="seconds that one contestant may take")
     arguments.add_argument("--save", action="store_true", help="write docs/benchmarks.md's plots and figures")
     given = arguments.parse_args()
+    if given.save and (given.quick or given.only):
+        arguments.error("--save keeps the figures of a whole run: leave --quick and --only out")
     pin(CORES)
     scale = QUICK if given.quick else Scale()
     if given.rounds:

@@ -114,6 +114,7 @@ def lithops_csv(path: Path, out: Path, chunk: str) -> Figures:
             pa.BufferReader(data),
             pyarrow.csv.ReadOptions(column_names=names, skip_rows=1 if obj.part == 1 else 0),
             pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=lambda row: "skip"),
+            pyarrow.csv.ConvertOptions(strings_can_be_null=True),
         )
         for at, field in enumerate(table.schema):
             if pa.types.is_string(field.type):

@@ -1,4 +1,4 @@
-"""The benchmark's data: twelve columns of mixed types, text with quotes and commas, 2% of the rows with line ends inside.
+"""The benchmark's data: twelve columns of mixed types, quotes and commas in the text, line ends in 2% of the rows.
 
 The same seed gives the same bytes, whatever the size: a smaller file is a prefix, cut at a row.
 """
@@ -12,8 +12,17 @@ from random import Random
 
 import orjson
 
-NAMES = ["order_id", "sku", "created_at", "day", "qty", "price", "discount", "city", "status", "email", "active", "comment"]
-WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "pipe", "screen", "warranty", "customer", "said", "great", "product", "arrived", "late", "box", "damaged", "refund", "issued", "again", "order", "shipped", "via", "ground", "courier", "left", "at", "door", "café", "naïve", "日本語"]
+# fmt: off
+NAMES = [
+    "order_id", "sku", "created_at", "day", "qty", "price", "discount", "city", "status", "email", "active",
+    "comment",
+]
+WORDS = [
+    "alpha", "beta", "gamma", "delta", "epsilon", "pipe", "screen", "warranty", "customer", "said", "great",
+    "product", "arrived", "late", "box", "damaged", "refund", "issued", "again", "order", "shipped", "via",
+    "ground", "courier", "left", "at", "door", "café", "naïve", "日本語",
+]
+# fmt: on
 CITIES = ["Paris", "London", "New York", "São Paulo", "Tokyo", "Washington, D.C.", "Berlin", "Oslo"]
 STATES = ["new", "paid", "shipped", "returned", ""]
 PIECES = 20_000

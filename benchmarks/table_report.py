@@ -13,6 +13,13 @@ Figures = dict[str, Any]
 
 MB = 1_000_000
 MIB = 1 << 20
+PLOTS = {
+    "csv": "CSV to Parquet beside DuckDB, Polars and Lithops",
+    "json": "JSON beside a plain program of orjson",
+    "memory": "Memory as the object grows",
+    "memory-by-chunk": "Memory as the chunk grows",
+    "engine": "The same job through the whole engine",
+}
 BEGIN, END = "<!-- figures of benchmarks/table.py -->", "<!-- end of figures -->"
 
 
@@ -136,13 +143,15 @@ def save(results: Figures, docs: Path) -> None:
     """Write the plots and the figures of docs/benchmarks.md."""
     plots = docs / "plots"
     plots.mkdir(exist_ok=True)
+    images = drawn(results)
     (plots / "table.json").write_text(json.dumps(results, indent=1) + "\n")
-    for name, image in drawn(results).items():
+    for name, image in images.items():
         (plots / f"table-{name}.svg").write_text(image)
     page = docs / "benchmarks.md"
     before, _, rest = page.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
-    page.write_text(f"{before}{BEGIN}\n\n```text\n{text(results)}\n```\n\n{END}{after}")
+    shown = "\n\n".join(f"![{PLOTS[name]}](plots/table-{name}.svg)" for name in images)
+    page.write_text(f"{before}{BEGIN}\n\n{shown}\n\n```text\n{text(results)}\n```\n\n{END}{after}")
 
 
 def drawn(results: Figures) -> dict[str, str]:
@@ -211,5 +220,5 @@ def engine_plot(results: Figures) -> str:
     if "csv" in results:
         for name, one in results["csv"]["whole"].items():
             if "failed" not in one:
-                rows[name], notes[name] = {"workers": one["wall_s"]}, f"{one['wall_s']:.1f} s"
+                rows[name], notes[name] = {"without an engine": one["wall_s"]}, f"{one['wall_s']:.1f} s"
     return charts.stacked("The same job, from the command to the file", "seconds; less is better", rows, notes)
