@@ -44,6 +44,7 @@ class Scale:
 
     csv: int = 500 * MIB
     lithops: int = 128 * MIB
+    lithops_chunk: str = "16MiB"
     json: int = 128 * MIB
     memory: Sequence[int] = (64 * MIB, 250 * MIB, 1024 * MIB)
     memory_chunk: int = 16 * MIB
@@ -55,6 +56,7 @@ class Scale:
 QUICK = Scale(
     csv=24 * MIB,
     lithops=8 * MIB,
+    lithops_chunk="2MiB",
     json=8 * MIB,
     memory=(8 * MIB, 24 * MIB),
     memory_chunk=2 * MIB,
@@ -92,15 +94,17 @@ class Bench:
         with self.folder() as out:
             arguments = json.dumps(given | {"out": out}, default=str)
             command = [sys.executable, str(HERE / "table_contest.py"), name, arguments]
-            started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+            started = subprocess.Popen(command, text=True, start_new_session=True, **pipes)
             try:
-                answer, _ = started.communicate(timeout=self.limit_s)
+                answer, errors = started.communicate(timeout=self.limit_s)
             except subprocess.TimeoutExpired:
                 return {"failed": f"did not end within {self.limit_s:.0f} s"}
             finally:
                 end(started)
             if started.returncode:
-                return {"failed": f"ended with {started.returncode}"}
+                why = [line for line in errors.splitlines() if line and not line[0].isspace()]
+                return {"failed": f"ended with {started.returncode}: {' '.join(why[-2:])[:200]}"}
             figures: Figures = json.loads(answer.splitlines()[-1])
             if check:
                 figures["told"] = check(figures)
@@ -132,7 +136,7 @@ def alternated(rounds: int, contests: Mapping[str, Callable[[], Figures]]) -> di
     for number in range(rounds):
         for name, contest in contests.items():
             runs[name].append(found := contest())
-            say(f"  {number + 1}/{rounds} {name:12} {told(found)}")
+            say(f"  {number + 1}/{rounds} {name:16} {told(found)}")
     return {name: best(found) for name, found in runs.items()}
 
 
@@ -160,6 +164,7 @@ def contents(figures: Figures) -> list[Any]:
 def csv_to_parquet(bench: Bench) -> Figures:
     """500 MB of CSV to Parquet, beside DuckDB and Polars on all of it, and Lithops on a share."""
     path, share, chunk = bench.csv(bench.scale.csv), bench.csv(bench.scale.lithops), bench.scale.chunk
+    cut = bench.scale.lithops_chunk
     found = alternated(
         bench.scale.rounds,
         {
@@ -171,8 +176,9 @@ def csv_to_parquet(bench: Bench) -> Figures:
     small = alternated(
         bench.scale.rounds,
         {
-            "fanfold": lambda: bench.contest("fanfold_csv", contents, path=share, chunk=chunk),
-            "Lithops": lambda: bench.contest("lithops_csv", contents, path=share, chunk=chunk),
+            "fanfold": lambda: bench.contest("fanfold_csv", contents, path=share, chunk=cut),
+            "Lithops, csv": lambda: bench.contest("lithops_csv", contents, path=share, chunk=cut, parser="csv"),
+            "Lithops, pyarrow": lambda: bench.contest("lithops_csv", contents, path=share, chunk=cut, parser="pyarrow"),
         },
     )
     return {"bytes": path.stat().st_size, "whole": found, "share_bytes": share.stat().st_size, "share": small}
