@@ -48,7 +48,7 @@ class Scale:
     json: int = 128 * MIB
     memory: Sequence[int] = (64 * MIB, 250 * MIB, 1024 * MIB)
     memory_chunk: int = 16 * MIB
-    chunks: Sequence[int] = (4 * MIB, 16 * MIB, 64 * MIB)
+    chunks: Sequence[int] = (4 * MIB, 16 * MIB, 64 * MIB, 128 * MIB)
     chunk: str = "64MiB"
     rounds: int = 3
 
@@ -206,14 +206,15 @@ def memory(bench: Bench) -> Figures:
     by_size, by_chunk = [], []
     for size in bench.scale.memory:
         path = bench.csv(size)
-        found = bench.contest("memory", path=path, chunk=f"{bench.scale.memory_chunk}B")
+        found = bench.contest("memory", path=path, chunk=f"{bench.scale.memory_chunk}B", output="parquet")
         by_size.append({"bytes": path.stat().st_size, **found})
         say(f"  object of {size // MIB} MiB: {found}")
     path = bench.csv(bench.scale.memory[1])
     for chunk in bench.scale.chunks:
-        found = bench.contest("memory", path=path, chunk=f"{chunk}B")
-        by_chunk.append({"chunk_bytes": chunk, **found})
-        say(f"  chunk of {chunk // MIB} MiB: {found}")
+        for output in ("parquet", "jsonl"):
+            found = bench.contest("memory", path=path, chunk=f"{chunk}B", output=output)
+            by_chunk.append({"chunk_bytes": chunk, "output": output, **found})
+            say(f"  chunk of {chunk // MIB} MiB to {output}: {found}")
     return {"chunk_bytes": bench.scale.memory_chunk, "by_size": by_size, "by_chunk": by_chunk}
 
 

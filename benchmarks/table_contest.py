@@ -201,14 +201,14 @@ def orjson_json(path: Path, out: Path, format: str) -> Figures:
     return figures | {"rows": count}
 
 
-def memory(path: Path, out: Path, chunk: str) -> Figures:
-    """The most memory that a worker, a split and a merge of CSV to Parquet hold, each in a process of its own."""
+def memory(path: Path, out: Path, chunk: str, output: str) -> Figures:
+    """The most memory that a worker, a split and a merge of CSV hold, each in a process of its own."""
     from local_job import Workers, run
 
     from fanfold.recipes import TableRecipe
 
     with Workers("table", CORES) as workers:
-        ran = run(workers, path, TableRecipe(output="parquet", chunk=chunk), out, peaks=True)
+        ran = run(workers, path, TableRecipe(output=output, chunk=chunk), out, peaks=True)
         idle = max(workers.idle_bytes)
     peaks = {"worker": ran.worker_peak_bytes, "split": ran.split_peak_bytes, "merge": ran.merge_peak_bytes}
     return {"peaks_bytes": peaks | {"idle": idle}, "chunks": ran.chunks}
