@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 WIDTH = 720
-LEFT, RIGHT = 150, 90
+LEFT, RIGHT = 190, 70
 INKS = ("a", "b", "c", "d", "e", "f")
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #1f2328 }
@@ -95,13 +95,21 @@ def lines(title: str, across: str, up: str, series: Mapping[str, Sequence[tuple[
         path = " ".join(f"{left(x):.1f},{down(y):.1f}" for x, y in points)
         drawn.append(f'<polyline class="{ink} line" style="fill:none" points="{path}"/>')
         drawn += [f'<circle class="{ink}" cx="{left(x):.1f}" cy="{down(y):.1f}" r="3.5"/>' for x, y in points]
-        x, y = points[-1]
-        drawn.append(f'<text x="{left(x) + 10:.1f}" y="{down(y) + 4:.1f}">{number(y)}</text>')
+    drawn += _ends([(left(points[-1][0]), down(points[-1][1]), points[-1][1]) for points in series.values()])
     drawn.append(_axis(across, bottom + 40, (70 + WIDTH - RIGHT) / 2))
     middle = (top + bottom) / 2
     turned = f'x="18" y="{middle}" text-anchor="middle" transform="rotate(-90 18 {middle})"'
     drawn.append(f'<text class="quiet" {turned}>{escape(up)}</text>')
     return svg(title, bottom + 52, drawn)
+
+
+def _ends(places: Sequence[tuple[float, float, float]]) -> list[str]:
+    """Write the value of each line behind its end, from the lowest up, none on another."""
+    drawn, free = [], math.inf
+    for x, y, value in sorted(places, key=lambda place: -place[1]):
+        free = min(free - 14, y + 4)
+        drawn.append(f'<text x="{x + 10:.1f}" y="{free:.1f}">{number(value)}</text>')
+    return drawn
 
 
 def _axis(name: str, y: float, x: float = (LEFT + WIDTH - RIGHT) / 2) -> str:
