@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -13,11 +11,11 @@ import pyarrow.compute as pc
 from fanfold.model import Json
 from fanfold.recipes import Clean
 
-
-@cache
-def _spaces() -> str:
-    """Return every character that `str.strip` takes away."""
-    return "".join(map(chr, filter(lambda point: chr(point).isspace(), range(sys.maxunicode + 1))))
+SPACES = (
+    "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680"
+    "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+"""Every character that `str.strip` takes away."""
 
 
 def _text_bytes(texts: Any) -> int:
@@ -42,7 +40,7 @@ class Cleaner:
         """Return an Arrow array of texts, in which null values are null already, cleaned."""
         if not self._trim:
             return texts
-        trimmed = pc.utf8_trim(texts, _spaces())
+        trimmed = pc.utf8_trim(texts, SPACES)
         # Mostly nothing is trimmed, and then nothing can have become null.
         return trimmed if _text_bytes(trimmed) == _text_bytes(texts) else self.nulled(trimmed)
 

@@ -37,6 +37,7 @@ GUESS_BYTES = 32 << 10
 Place = tuple[int, int]
 """Where a row begins and ends, as positions in the window."""
 
+_BETWEEN_OBJECTS = re.compile(rb"\}[ \t\r\n]*+,[ \t\r\n]*+(?=\{)")
 _LINE = re.compile(rb"[^\n]*+(?:\n|\Z)")
 
 
@@ -186,6 +187,8 @@ class JsonSpan(JsonRows):
         super().__init__(window, layout, rejects)
         self._grammar = grammar
         self._in_array = isinstance(grammar, ArrayGrammar)
+        self._is_flat = True
+        """Whether no object within a row was taken for a row yet."""
         self.bounds = bounds
         """Complete once all batches are read."""
 
@@ -235,16 +238,38 @@ class JsonSpan(JsonRows):
 
     def _whole(self, row: int, target: int) -> tuple[JsonBatch, int] | None:
         """Return the rows of an array from one row start to another that lies behind `target`, and that one."""
-        import orjson
-
         if not self._in_array:
             return None
+        if self._is_flat:
+            found = self._up_to(row, self._between_objects(target))
+            if found:
+                return found
+            # Objects within the rows follow each other too: from here on a guess goes by nesting.
+            self._is_flat = False
+        return self._up_to(row, self._by_nesting(target))
+
+    def _between_objects(self, target: int) -> int | None:
+        """Return where the first object at or behind a position begins that follows another and a comma."""
         shadow = self._window.shadow
-        near = bytes(shadow[target - 1 : target - 1 + GUESS_BYTES])
+        before = shadow[max(0, target - GUESS_BYTES) : target]
+        at = target - (len(before) - len(before.rstrip(b", \t\r\n"))) - 1
+        for found in _BETWEEN_OBJECTS.finditer(shadow, max(0, at), target + GUESS_BYTES):
+            if found.end() >= target:
+                return found.end()
+        return None
+
+    def _by_nesting(self, target: int) -> int | None:
+        near = self._window.shadow[target - 1 : target - 1 + GUESS_BYTES]
         guesses = self._grammar.guesses(near, len(near), False)
-        if not guesses:
+        return target - 1 + guesses[0] if guesses else None
+
+    def _up_to(self, row: int, following: int | None) -> tuple[JsonBatch, int] | None:
+        """Return the rows from one row start to another, and that; None where it proves to be none."""
+        import orjson
+
+        if following is None:
             return None
-        following = target - 1 + guesses[0]
+        shadow = self._window.shadow
         comma = shadow.rfind(b",", row, following)
         if comma < 0 or space(shadow, comma + 1) != following or is_too_large((comma - row) * self._window.unit):
             return None

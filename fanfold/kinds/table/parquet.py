@@ -33,7 +33,7 @@ def record_batch(values: Sequence[Typed]) -> Any:
 def row_group(batches: Sequence[Any], kinds: Any) -> bytes:
     """Return a Parquet file of one row group, the same bytes however its rows came in batches."""
     table = pa.Table.from_batches(batches, kinds).combine_chunks()
-    repeating = [name for name, column in zip(kinds.names, table.columns, strict=True) if _repeats(column)]
+    repeating = {name for name, column in zip(kinds.names, table.columns, strict=True) if _repeats(column)}
     file = io.BytesIO()
     with pq.ParquetWriter(
         file,
@@ -42,7 +42,7 @@ def row_group(batches: Sequence[Any], kinds: Any) -> bytes:
         compression=COMPRESSION,
         compression_level=COMPRESSION_LEVEL,
         store_schema=False,
-        use_dictionary=repeating,
+        use_dictionary=sorted(repeating),
         column_encoding={field.name: _encoding(field.type) for field in kinds if field.name not in repeating},
     ) as writer:
         if table.num_rows:

@@ -177,7 +177,8 @@ def _csv_layout(source: Source, recipe: TableRecipe, pinned: Layout) -> Layout:
 def _first_row(source: Source, window: Window, pinned: Layout) -> Row | None:
     """Return the first row that is not blank, reading on until it ends; None where there is none."""
     while True:
-        for row in rows(window, 0, len(window.shadow), pinned):
+        begin = len(window.shadow) - len(window.shadow.lstrip(b"\r\n"))
+        for row in rows(window, begin, len(window.shadow), pinned):
             if row.stop >= len(window.shadow) and not window.at_end:
                 break
             if row.cells:
@@ -190,7 +191,8 @@ def _first_row(source: Source, window: Window, pinned: Layout) -> Row | None:
         if window.at_end:
             return None
         if window.stop >= HEAD_LIMIT_BYTES:
-            raise NotATable(f"the first row does not end within {HEAD_LIMIT_BYTES:,} bytes")
+            what = "the first row does not end" if begin < len(window.shadow) else "there are only blank lines"
+            raise NotATable(f"{what} within {HEAD_LIMIT_BYTES:,} bytes")
         window.grow(min(2 * window.stop, HEAD_LIMIT_BYTES))
 
 

@@ -165,6 +165,8 @@ def _lines(rows: Sequence[dict[str, Json]], dumps: Callable[[Json], bytes], drop
             pass  # orjson's own limit of depth is beyond ours: one of the rows is over both
         else:
             # A line of n levels has n brackets and as many that close them.
+            if max(map(len, lines), default=0) <= 2 * DEPTH_LIMIT:
+                return lines
             long = [(line, row) for line, row in zip(lines, rows, strict=True) if len(line) > 2 * DEPTH_LIMIT]
             if not any(line.count(b"{") + line.count(b"[") > DEPTH_LIMIT and is_too_deep(row) for line, row in long):
                 return lines

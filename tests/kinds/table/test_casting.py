@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fanfold.kinds.table import casting
+from fanfold.kinds.table import casting, cleaning
 from fanfold.kinds.table.cleaning import Cleaner
 from fanfold.kinds.table.layout import Column
 from fanfold.kinds.table.values import Misfit, as_text, infer, join, parser
@@ -117,3 +118,7 @@ def test_a_column_is_cleaned_as_its_texts_are(texts: list[str], trim: bool, empt
     cleaner = Cleaner(Clean(trim=trim, empty_as_null=empty, null_values=("a",)))
     assert cleaner.column(cleaner.nulled(pa.array(texts, pa.string()))).to_pylist() == wanted
     assert [cleaner.one(text) for text in texts] == wanted
+
+
+def test_white_space_is_what_python_says() -> None:
+    assert set(cleaning.SPACES) == {sign for sign in map(chr, range(sys.maxunicode + 1)) if sign.isspace()}

@@ -159,6 +159,7 @@ def test_a_worker_reads_its_span_and_little_more(size: int) -> None:
         (b"\xff\xfe\0\0a\0\0\0b\0", {}, WrongEncoding, "is no utf-32-le|a multiple of 4"),
         (b"\xff\xfea\0\n\0x", {}, WrongEncoding, "is no utf-16-le|a multiple of 2"),
         (b"a, b\n", {"delimiter": " ", "skip_initial_space": True}, RecipeError, "a space is `delimiter`"),
+        (b"\n" * 800_000, {}, NotATable, "only blank lines within 786,432 bytes"),
         (b"a|b\n", {"encoding": "gbk", "delimiter": "|"}, WrongEncoding, "half of another character"),
         (b'a,"b\n', {}, UnclosedQuote, "the quote at byte 2"),
         (b"a,b\n", {"index": {"partition": "c"}}, UnknownColumn, "`index.partition` names 'c'; the columns are: a, b"),
