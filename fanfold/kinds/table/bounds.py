@@ -7,7 +7,7 @@ each start was guessed. Speculative splitting of CSV: Ge et al., SIGMOD 2019, do
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -28,6 +28,10 @@ GUESS_BYTES = 1 << 20
 
 MARK_UNITS = 2 << 20
 """About how far apart the marks are that the search for a span's end leaves: what is read at once."""
+
+
+MEETING_ROWS = 256
+"""Over how many rows two guesses are followed to see whether they come to the same one."""
 
 
 class Grammar(Protocol):
@@ -115,16 +119,40 @@ def find(
     starts = _guess(rows, window, bound)
     if not starts:
         return Bounds(None, None, {}), window
+    open_ended = Bounds(window.offset(starts[0]), None, {})
+    found = _ended(rows, window, starts[0], stop, open_ended) if to_end else open_ended
+    return replace(found, alts=_alts(rows, window, starts, bound, found.next)), window
+
+
+def _alts(rows: Grammar, window: Window, starts: list[int], bound: int, following: int | None) -> dict[int, int]:
+    """Return by the other places where the first row may begin where the first row behind the span does."""
     alts = {}
-    for other in starts[1:]:
+    likeliest, *others = starts
+    near = set(_first_rows(rows, window, likeliest, bound)) if others and following is not None else set()
+    for other in others:
+        if following is not None and not near.isdisjoint(_first_rows(rows, window, other, bound)):
+            # From a row that both come to, they go the same way.
+            alts[window.offset(other)] = following
+            continue
         try:
             row, sure = rows.advance(window.shadow, other, bound, window.at_end)
         except (Ended, Break):
             continue
         if sure:
             alts[window.offset(other)] = window.offset(row)
-    open_ended = Bounds(window.offset(starts[0]), None, alts)
-    return _ended(rows, window, starts[0], stop, open_ended) if to_end else open_ended, window
+    return alts
+
+
+def _first_rows(rows: Grammar, window: Window, row: int, bound: int) -> Iterator[int]:
+    """Yield the row starts before `bound` that are close behind a row start, and that."""
+    for _ in range(MEETING_ROWS):
+        yield row
+        try:
+            row, sure = rows.advance(window.shadow, row, row + 1, window.at_end)
+        except (Ended, Break):
+            return
+        if not sure or row >= bound:
+            return
 
 
 def _guess(rows: Grammar, window: Window, bound: int) -> list[int]:
