@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import threading
 import uuid
 from typing import Any
 
@@ -51,15 +52,17 @@ def _run(step: str, event: dict[str, Any], context: Any) -> Any:
     line = event["line"]["id"] if "line" in event else str(event.get("round", 0))
     _count("calls", event["job"], f"{step}/{line}")
     fault = _take(step, f"{event['job']}/{line}") or _take(step, f"any/{line}")
-    written = 0
+    written, counting = 0, threading.Lock()
 
     def write(plain: Any, *arguments: Any, **named: Any) -> Any:
         nonlocal written
-        written += 1
-        if fault and written == fault["write"] and not fault["after"]:
+        with counting:  # Merge writes several outputs at once
+            written += 1
+            strikes = fault is not None and written == fault["write"]
+        if fault and strikes and not fault["after"]:
             _strike(fault)
         answer = plain(*arguments, **named)
-        if fault and written == fault["write"] and fault["after"]:
+        if fault and strikes and fault["after"]:
             _strike(fault)
         return answer
 
