@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
-
-import pyarrow as pa
 
 from fanfold.errors import NotATable
 from fanfold.kinds.table import json_rows
 from fanfold.kinds.table.casting import declared, least, observe, proven
 from fanfold.kinds.table.csv_blocks import Batch
+from fanfold.kinds.table.json_columns import JsonColumn, Rows, gathered
 from fanfold.kinds.table.json_reading import JsonBatch, Place, uncollected
 from fanfold.kinds.table.json_rows import DEPTH_LIMIT, TOO_DEEP, is_too_deep
 from fanfold.kinds.table.layout import Column
@@ -57,44 +57,70 @@ def _declare(column: Column, cells: Any, writer: PartWriter) -> tuple[Any, Any]:
 
 
 @uncollected()
+@uncollected()
 def read_json_as_columns(batches: Iterable[JsonBatch], writer: PartWriter) -> None:
     """Clean, type and write objects as rows of columns; what is nested becomes JSON text."""
     infers = writer.recipe.columns == "auto" and not writer.layout.settled
-    names = writer.layout.names
     named = _named(writer)
-    for batch in map(JsonBatch.proven, batches):
-        rows = writer.cleaner.rows(batch.rows)
-        kept = _shallow(rows, batch, writer)
-        rows = [rows[at] for at in kept]
-        for row in rows:
-            writer.found |= named & row.keys()
-            if not writer.layout.settled:
-                for name, value in row.items():
-                    known = writer.seen.get(name, "null")
-                    writer.seen[name] = json_rows.infer(value, known) if infers else known
-        if len(writer.seen) > COLUMNS_LIMIT:
-            raise NotATable(f"the objects have more than {COLUMNS_LIMIT:,} different names: write jsonl instead")
+    for found in gathered(batches):
+        names = _names(found.rows, writer)
+        columns = {name: JsonColumn(name, found.rows, writer.cleaner) for name in names}
+        rows, where = found.rows, found.where
+        if any(column.is_nested for column in columns.values()):
+            kept = _shallow(found, writer)
+            rows, where = [found.rows[at] for at in kept], partial(_kept, found.where, kept)
+            names = _names(rows, writer)
+            columns = {name: JsonColumn(name, rows, writer.cleaner) for name in names}
+        if named:
+            writer.found |= named.intersection(chain.from_iterable(rows))
         if not writer.layout.settled:
+            _see(rows, columns, infers, writer)
             writer.check()
-        texts = [pa.array([json_rows.as_text(row.get(name)) for row in rows], pa.string()) for name in names]
-
-        def where(index: int, batch: JsonBatch = batch, kept: Sequence[int] = kept) -> Place:
-            return batch.places[kept[index]]
-
-        writer.columns(Batch(texts, len(rows), where), texts, [None] * len(names))
+        pinned = [(columns[column.name], column.type) for column in writer.layout.columns]
+        values = [column.typed(kind) for column, kind in pinned]
+        texts = [column.texts if typed is None else typed for (column, _), typed in zip(pinned, values, strict=True)]
+        writer.columns(Batch(texts, len(rows), where), texts, values)
         writer.rejects.flush()
 
 
-def _shallow(rows: Sequence[dict[str, Json]], batch: JsonBatch, writer: PartWriter) -> list[int]:
+def _names(rows: Sequence[dict[str, Json]], writer: PartWriter) -> list[str]:
+    """Return the layout's columns, and behind them what else the rows have, where they may still become columns."""
+    names = dict.fromkeys(writer.layout.names)
+    if not writer.layout.settled:
+        for row in rows:
+            if not row.keys() <= names.keys():
+                names |= dict.fromkeys(row)
+    return list(names)
+
+
+def _see(rows: Sequence[dict[str, Json]], columns: Mapping[str, JsonColumn], infers: bool, writer: PartWriter) -> None:
+    """Take note of the names of rows in the order of their appearance, and of the types of their values."""
+    for row in rows:
+        if not row.keys() <= writer.seen.keys():
+            for name in row:
+                writer.seen.setdefault(name, "null")
+    if len(writer.seen) > COLUMNS_LIMIT:
+        raise NotATable(f"the objects have more than {COLUMNS_LIMIT:,} different names: write jsonl instead")
+    if infers:
+        for name in writer.seen:
+            if name in columns:
+                writer.seen[name] = columns[name].kind(writer.seen[name])
+
+
+def _shallow(found: Rows, writer: PartWriter) -> list[int]:
     """Return the indices of the rows that are not nested too deep; reject the others."""
     kept = []
-    for at, row in enumerate(rows):
-        if any(isinstance(value, dict | list) for value in row.values()) and is_too_deep(row):
-            start, stop = batch.places[at]
+    for at, row in enumerate(found.rows):
+        if is_too_deep(row):
+            start, stop = found.where(at)
             writer.reject(writer.window.offset(start), stop, TOO_DEEP, None, None)
         else:
             kept.append(at)
     return kept
+
+
+def _kept(where: Callable[[int], Place], kept: Sequence[int], index: int) -> Place:
+    return where(kept[index])
 
 
 @uncollected()
