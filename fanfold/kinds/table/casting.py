@@ -26,7 +26,6 @@ from fanfold.kinds.table.values import (
     parser,
     public,
 )
-from fanfold.recipes import TableRecipe
 
 LONGEST_NUMBER_BYTES = 18
 """A number this long has no more digits than an int64, or a float of 17, holds without loss."""
@@ -55,13 +54,6 @@ _FIRST_DAY = -719_162
 """0001-01-01, in days from 1970: Python counts no years before."""
 
 _NUMBERS = ("small", "integer", "float")
-
-
-def type_of(recipe: TableRecipe, name: str, inferred: str) -> str:
-    """Return the type that the recipe gives a column, given what its values are."""
-    if recipe.columns == "auto":
-        return inferred
-    return "text" if recipe.columns == "text" else recipe.columns.get(name, "text")
 
 
 def arrow_type(kind: str) -> Any:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from fanfold.model import Json
 from fanfold.recipes import Clean
 
@@ -34,10 +31,11 @@ class Cleaner:
         nulls = set(clean.null_values) | ({""} if clean.empty_as_null else set())
         self.nulls = frozenset(null for null in nulls if null == self._trimmed(null))
         """Texts that are null once they are trimmed; others could never be."""
-        self._set = pa.array(sorted(self.nulls), pa.string())
 
     def column(self, texts: Any) -> Any:
         """Return an Arrow array of texts, in which null values are null already, cleaned."""
+        import pyarrow.compute as pc
+
         if not self._trim:
             return texts
         trimmed = pc.utf8_trim(texts, SPACES)
@@ -46,9 +44,12 @@ class Cleaner:
 
     def nulled(self, texts: Any) -> Any:
         """Return texts with the null values made null."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
         if not self.nulls:
             return texts
-        found = pc.is_in(texts, value_set=self._set)
+        found = pc.is_in(texts, value_set=pa.array(sorted(self.nulls), pa.string()))
         return pc.if_else(found, pa.scalar(None, pa.string()), texts) if found.true_count else texts
 
     def one(self, text: str) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import astuple, dataclass, replace
 from typing import Any, Literal
 
 from fanfold.model import Json
+from fanfold.recipes import TableRecipe
 
 ROW_LIMIT_BYTES = 64 << 20
 """What one row may have at most."""
@@ -97,3 +98,10 @@ class Layout:
     def from_json(cls, data: Json) -> Layout:
         columns = tuple(Column(name, kind) for name, kind in data["columns"])
         return cls(**{**data, "dialect": Dialect(*data["dialect"]), "columns": columns})
+
+
+def type_of(recipe: TableRecipe, name: str, inferred: str) -> str:
+    """Return the type that the recipe gives a column, given what its values are."""
+    if recipe.columns == "auto":
+        return inferred
+    return "text" if recipe.columns == "text" else recipe.columns.get(name, "text")

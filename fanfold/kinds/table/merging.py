@@ -8,11 +8,10 @@ from fractions import Fraction
 
 from fanfold.errors import FanfoldError, TooManyRejects, UnclosedQuote, UnknownColumn, WrongEncoding
 from fanfold.kinds.table import parquet
-from fanfold.kinds.table.casting import type_of
 from fanfold.kinds.table.certifying import Certified, walk
 from fanfold.kinds.table.footers import MAGIC, TAIL_BYTES, joined
 from fanfold.kinds.table.json_pointer import check_frame
-from fanfold.kinds.table.layout import Column, Layout
+from fanfold.kinds.table.layout import Column, Layout, type_of
 from fanfold.kinds.table.packing import PackedCell, cells_of
 from fanfold.kinds.table.planning import ROLE, named_columns
 from fanfold.kinds.table.sinks import block_name, csv_line

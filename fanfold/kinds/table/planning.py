@@ -13,7 +13,6 @@ from itertools import pairwise, takewhile
 from fanfold.errors import NotATable, RecipeError, TooManyChunks, UnclosedQuote, UnknownColumn, WrongEncoding
 from fanfold.kinds.table import json_rows, layout, sniffing
 from fanfold.kinds.table.bounds import grammar
-from fanfold.kinds.table.casting import type_of
 from fanfold.kinds.table.cleaning import Cleaner
 from fanfold.kinds.table.csv_rows import Row, raw, rows
 from fanfold.kinds.table.encodings import Encoding, decode, detect
@@ -22,7 +21,7 @@ from fanfold.kinds.table.json_lexing import Break, space
 from fanfold.kinds.table.json_pointer import locate
 from fanfold.kinds.table.json_reading import lines_of
 from fanfold.kinds.table.json_rows import Number
-from fanfold.kinds.table.layout import Column, Dialect, Format, Layout
+from fanfold.kinds.table.layout import Column, Dialect, Format, Layout, type_of
 from fanfold.kinds.table.values import Misfit, infer
 from fanfold.kinds.table.window import Window
 from fanfold.model import Line, Plan, Source

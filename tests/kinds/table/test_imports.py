@@ -39,3 +39,18 @@ for output in ("jsonl", "csv", "parquet"):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_to_split_needs_no_arrow() -> None:
+    """A splitter starts cold for every object: it loads what it needs to plan."""
+    program = (
+        PROGRAM.replace('{"pyarrow", "orjson", "numpy"}', '{"pyarrow"}')
+        + """
+from fanfold.recipes import TableRecipe
+from tests.kinds.driver import CountingSource
+for data in (b"a,b\\n1,2012-01-01\\n", b'[{"a": 1}]', b'{"a": 1}\\n'):
+    assert kinds.get("table").plan(CountingSource(data), TableRecipe(output="parquet")).lines
+"""
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
