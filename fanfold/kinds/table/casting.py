@@ -78,9 +78,12 @@ def _precision_and_scale(kind: str) -> tuple[int, int]:
 
 def _matching(texts: Any, pattern: str, kind: str) -> Any:
     found = pc.match_substring_regex(texts, pattern)
-    if kind in _NUMBERS:
-        found = pc.and_(found, pc.less_equal(pc.binary_length(texts), LONGEST_NUMBER_BYTES))
-    return found
+    if kind not in _NUMBERS:
+        return found
+    lengths = pc.binary_length(texts)
+    if (pc.max(lengths).as_py() or 0) <= LONGEST_NUMBER_BYTES:
+        return found
+    return pc.and_(found, pc.less_equal(lengths, LONGEST_NUMBER_BYTES))
 
 
 def _all(mask: Any) -> bool:
@@ -127,8 +130,10 @@ def _are_digits(texts: Any, kind: str) -> bool:
     if kind not in ("small", "integer") or not _all(pc.ascii_is_decimal(texts)):
         return False
     lengths = pc.binary_length(texts)
-    is_padded = pc.and_(pc.starts_with(texts, "0"), pc.greater(lengths, 1))
-    return not is_padded.true_count and (pc.max(lengths).as_py() or 0) <= LONGEST_NUMBER_BYTES
+    begin_with_zero = pc.starts_with(texts, "0")
+    if begin_with_zero.true_count and pc.and_(begin_with_zero, pc.greater(lengths, 1)).true_count:
+        return False
+    return (pc.max(lengths).as_py() or 0) <= LONGEST_NUMBER_BYTES
 
 
 def declared(texts: Any, kind: str) -> Any:
