@@ -71,6 +71,9 @@ class Plan:
     layout: Json
     """What every worker must agree on, found once by the splitter (a dialect, a header, a schema)."""
     lines: Sequence[Line]
+    prepares: bool = False
+    """True where the lines only make the object ready to be split (inflate it, say): the plan proper is a merge's
+    answer to their parts. None of them may fail, whatever the recipe tolerates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +128,10 @@ class Again:
     """A merge's answer that another round is needed before the job can end."""
 
     lines: Sequence[Line]
-    tolerated_failures: int = 0
     layout: Json = None
     """A new layout for these lines, or None to keep the one that each names."""
+    plans: bool = False
+    """True where these lines are the plan proper, and all before them only made the object ready to be split."""
     publishes: bool = False
     """True where the round writes outside the work bucket: it runs only while this job holds the right to publish."""
 
@@ -161,6 +165,18 @@ class Round:
     """What the line's worker noted before it began, None if it did not get that far."""
     read: Callable[[PartObject, int, int], bytes]
     """Bytes [start, stop) of a part's object."""
+    plan_round: int = 0
+    """Which round is the plan proper; while an object is only made ready, the first."""
+
+    @property
+    def plan(self) -> Sequence[Line]:
+        """The lines that the object was split into."""
+        return self.lines[self.plan_round]
+
+    @property
+    def later(self) -> Sequence[Sequence[Line]]:
+        """The lines of every round behind the plan's."""
+        return self.lines[self.plan_round + 1 :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +206,8 @@ class Desk(Protocol):
         """Write one object of the part. The same line always writes the same bytes under the same name."""
         ...
 
-    def read(self, part_object: PartObject) -> bytes:
-        """Return an object of another part."""
+    def read(self, part_object: PartObject, start: int = 0, stop: int | None = None) -> bytes:
+        """Return the bytes [start, stop) of an object of another part; all of them, if nothing else is asked."""
         ...
 
 

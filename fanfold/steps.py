@@ -98,18 +98,25 @@ def split(event: Event, stores: Stores) -> dict[str, Any]:
     setting.write_layout(0, plan.layout)
     setting.write_plan(0, plan.lines)
     stores.jobs.planned(job, len(plan.lines))
-    tolerated = recipes.allowed(job.recipe.body.tolerate, len(plan.lines))
-    return _round(setting, event["execution"], 0, 1, len(plan.lines), tolerated)
+    tolerated = 0 if plan.prepares else recipes.allowed(job.recipe.body.tolerate, len(plan.lines))
+    return _round(setting, event["execution"], 0, 0, 1, len(plan.lines), tolerated)
 
 
 def _round(
-    setting: Setting, execution: str, number: int, layouts: int, lines: int, tolerated_failures: int
+    setting: Setting,
+    execution: str,
+    number: int,
+    plan_round: int,
+    layouts: int,
+    lines: int,
+    tolerated_failures: int,
 ) -> dict[str, Any]:
     return {
         "job": setting.job.id,
         "execution": execution,
         "plan": setting.keys.plan(number),
         "round": number,
+        "plan_round": plan_round,
         "layouts": layouts,
         "lines": lines,
         "concurrency": setting.job.recipe.body.concurrency,
@@ -139,8 +146,10 @@ class PartDesk:
         self._work.put(key, data, "application/octet-stream")
         self.objects[name] = PartObject(key, size)
 
-    def read(self, part_object: PartObject) -> bytes:
-        return self._work.get(part_object.key)
+    def read(self, part_object: PartObject, start: int = 0, stop: int | None = None) -> bytes:
+        whole = start == 0 and stop in (None, part_object.size_bytes)
+        stop = part_object.size_bytes if stop is None else stop
+        return self._work.get(part_object.key) if whole else self._work.read(part_object.key, start, stop)
 
     def finish(self, facts: Mapping[str, Json], run: Attempt) -> None:
         """Write the part's record, last of all: from here on the line is done, whoever asks."""
@@ -229,6 +238,7 @@ def merge(event: Event, stores: Stores) -> dict[str, Any]:
         setting, layout = read_layout(stores, event["job"], number)
         layouts.append(layout)
     rounds = [setting.read_plan(number) for number in range(event["round"] + 1)]
+    planned = rounds[event["plan_round"]]
     parts = read_parts(setting, rounds, layouts)
     try:
         if any(line.role == INDEX for line in rounds[-1]):
@@ -243,13 +253,14 @@ def merge(event: Event, stores: Stores) -> dict[str, Any]:
                 part=lambda line: parts[line.id],
                 note=lambda line: _read_note(setting, line, layouts[line.layout]),
                 read=lambda made, start, stop: setting.work.read(made.key, start, stop),
+                plan_round=event["plan_round"],
             )
         )
         if isinstance(answer, Again):
             return _ask_again(setting, event, answer, len(layouts))
-        return _publish(setting, event, answer, rounds[0], parts)
+        return _publish(setting, event, answer, planned, parts)
     except Superseded as error:
-        return _summary(setting, event, "IGNORED", rounds[0], parts) | {"error": told(error)}
+        return _summary(setting, event, "IGNORED", planned, parts) | {"error": told(error)}
 
 
 def read_parts(setting: Setting, rounds: Sequence[Sequence[Line]], layouts: Sequence[Json]) -> dict[str, Part | None]:
@@ -269,13 +280,18 @@ def _ask_again(setting: Setting, event: Event, again: Again, layouts: int) -> di
     if again.publishes:
         setting.stores.jobs.claim(setting.job, CLAIM_S)
     number = event["round"] + 1
+    plan_round = number if again.plans else event["plan_round"]
     lines = again.lines
+    tolerated = 0
+    if again.plans:
+        setting.stores.jobs.planned(setting.job, len(lines))
+        tolerated = recipes.allowed(setting.job.recipe.body.tolerate, len(lines))
     if again.layout is not None:
         setting.write_layout(layouts, again.layout)
         lines = [replace(line, layout=layouts) for line in lines]
         layouts += 1
     setting.write_plan(number, lines)
-    return _round(setting, event["execution"], number, layouts, len(lines), again.tolerated_failures)
+    return _round(setting, event["execution"], number, plan_round, layouts, len(lines), tolerated)
 
 
 def _publish(

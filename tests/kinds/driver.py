@@ -56,10 +56,10 @@ class MemoryDesk:
         self.store[key] = data
         self.objects[name] = PartObject(key, len(data))
 
-    def read(self, part_object: PartObject) -> bytes:
+    def read(self, part_object: PartObject, start: int = 0, stop: int | None = None) -> bytes:
         data = self.store[part_object.key]
         assert len(data) == part_object.size_bytes
-        return data
+        return data[start:stop]
 
 
 def json_copy(data: Json) -> Json:
@@ -97,7 +97,7 @@ def run(
     source = CountingSource(data)
     plan = kind.plan(source, recipe)
     shuffler = random.Random(seed)
-    layouts, rounds = [json_copy(plan.layout)], [list(plan.lines)]
+    layouts, rounds, plan_round = [json_copy(plan.layout)], [list(plan.lines)], 0
     store: dict[str, bytes] = {}
     parts: dict[str, Part | None] = {}
     notes: dict[str, Json] = {}
@@ -124,11 +124,13 @@ def run(
             part=lambda line: parts[line.id],
             note=lambda line: notes[line.id],
             read=lambda made, start, stop: store[made.key][start:stop],
+            plan_round=plan_round,
         )
         answer = kind.merge(round)
         assert kind.merge(round) == answer or isinstance(answer, Folded), "a merge is a function of the parts"
         if isinstance(answer, Folded):
             break
+        plan_round = len(rounds) if answer.plans else plan_round
         _ask_again(answer, layouts, rounds)
     outputs = {output.name: assembled(output, store) for output in answer.outputs}
     return Result(outputs, answer, records, rounds, layouts, reads)
