@@ -7,6 +7,8 @@
     + UnknownFormat          no kind can read the object
     + NotATable              a table was asked for, and the bytes are none
     + WrongEncoding          the bytes do not decode as the encoding that was given or detected
+    + BrokenCompression      the compressed data breaks, ends too early, or is followed by something else
+    + DecompressionBomb      the object inflates to far more than it should
     + BrokenJson             the object's JSON breaks, or ends too early
     + NoRecords              `records` points to nothing, or to what is no array
     + UnclosedQuote          the object ends inside a quoted field
@@ -81,6 +83,18 @@ class WrongEncoding(InvalidInput):
     """The bytes do not decode as the encoding that was given or detected."""
 
     remedy = "Set `encoding` in the recipe to the encoding of the object, then replay the job."
+
+
+class BrokenCompression(InvalidInput):
+    """The compressed data breaks, ends too early, or is followed by something else."""
+
+    remedy = "Compress the file again, test it (`gzip -t`, `zstd -t`, `bzip2 -t`), and upload it as a whole."
+
+
+class DecompressionBomb(InvalidInput):
+    """The object inflates to far more than it should."""
+
+    remedy = "If it is what it should be, upload it in several objects, or not compressed."
 
 
 class BrokenJson(InvalidInput):

@@ -112,7 +112,7 @@ def _texts(data: bytes) -> Iterator[tuple[str, str]]:
 
 def _name(data: bytes) -> str:
     """Return the codec, byte order mark included, of what `encoding: auto` finds."""
-    found = detect(data[:4096], "auto", "")
+    found = detect(data[:4096], "auto")
     if found.bom_bytes:
         return "utf-8-sig" if found.unit == 1 else "utf-16"
     return found.name

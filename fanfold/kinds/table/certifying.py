@@ -65,8 +65,8 @@ class Chain:
 
 def chunks_of(round: Round) -> list[Chunk]:
     """Return the plan's chunks in the order of the object, each with the lines of later rounds for it."""
-    chunks = {line.span["start"]: Chunk(line) for line in round.lines[0]}
-    for lines in round.lines[1:]:
+    chunks = {line.span["start"]: Chunk(line) for line in round.plan}
+    for lines in round.later:
         for line in lines:
             if "pin" in line.span:
                 chunks[line.span["start"]].reruns.append(line)

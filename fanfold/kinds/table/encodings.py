@@ -33,9 +33,8 @@ HIGH_BYTES = frozenset(["utf-8", "euc_jis_2004", "euc_jisx0213", "euc_jp", "euc_
 WIDE = {"utf-16-le": 2, "utf-16-be": 2, "utf-32-le": 4, "utf-32-be": 4}
 """Bytes of a code unit, where it has several."""
 
-SUPPORTED = (
-    "UTF-8, UTF-16, UTF-32, and encodings that keep ASCII as single bytes, such as latin-1, cp1252, gbk or shift_jis"
-)
+NO_TEXT = frozenset(["idna", "punycode", "undefined"])
+"""What Python calls encodings of text, and no file is in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +50,10 @@ class Encoding:
         return WIDE.get(self.name, 1)
 
 
-def detect(head: bytes, wanted: str, structure: str) -> Encoding:
+def detect(head: bytes, wanted: str) -> Encoding:
     """Return the encoding of an object that begins with `head`: what its byte order mark says, else what is wanted.
 
-    `structure` is every character that delimits, quotes or escapes. Raises WrongEncoding for a name that nobody
-    knows or that cannot be split.
+    Raises WrongEncoding for a name that nobody knows.
     """
     if wanted == "auto":
         return _by_mark(head) or Encoding("utf-8")
@@ -67,20 +65,19 @@ def detect(head: bytes, wanted: str, structure: str) -> Encoding:
                 f"`encoding: {name}` was given, and the object has no such byte order mark: name {name}-le or {name}-be"
             )
         return marked
-    _check(name, wanted, structure)
     marked = _by_mark(head) if name in WIDE or name == "utf-8" else None
     return marked if marked and marked.name == name else Encoding(name)
 
 
 def canonical(name: str) -> str:
-    """Return Python's name of an encoding; raise WrongEncoding where it has none."""
+    """Return Python's name of an encoding of text; raise WrongEncoding where it has none."""
     try:
-        found = codecs.lookup(name).name
+        codec = codecs.lookup(name)
     except (LookupError, ValueError) as error:
-        raise WrongEncoding(
-            f"`encoding: {name}` is no encoding that Python knows; supported are {SUPPORTED}"
-        ) from error
-    return "utf-8" if found in ("utf-8-sig", "ascii") else found
+        raise WrongEncoding(f"`encoding: {name}` is no encoding that Python knows") from error
+    if not codec._is_text_encoding or codec.name in NO_TEXT:
+        raise WrongEncoding(f"`encoding: {name}` is no encoding of a file's text")
+    return "utf-8" if codec.name in ("utf-8-sig", "ascii") else codec.name
 
 
 def _by_mark(head: bytes) -> Encoding | None:
@@ -97,27 +94,19 @@ def _by_mark(head: bytes) -> Encoding | None:
     return None
 
 
-def _check(name: str, wanted: str, structure: str) -> None:
+def is_splittable(name: str, structure: str) -> bool:
+    """Tell whether text can be cut at any byte, given every character that delimits, quotes or escapes in it."""
     if name in HIGH_BYTES or name in WIDE:
-        return
+        return True
     if name in TRAILING_ASCII:
-        if unsafe := [sign for sign in structure if not (sign < "0" or ":" <= sign <= "?")]:
-            raise WrongEncoding(
-                f"in {wanted} the byte of {unsafe[0]!r} can be half of another character, so it "
-                "cannot be the delimiter, quote or escape"
-            )
-        return
-    if not _is_single_byte(name):
-        raise WrongEncoding(f"`encoding: {wanted}` cannot be split; supported are {SUPPORTED}")
+        return all(sign < "0" or ":" <= sign <= "?" for sign in structure)
+    return _is_single_byte(name)
 
 
 @lru_cache
 def _is_single_byte(name: str) -> bool:
     """Tell whether every byte is one character or none, and every ASCII byte is its own."""
-    decoder = codecs.lookup(name)
-    if not decoder._is_text_encoding or name.startswith(("utf", "iso2022", "hz")) or "escape" in name:
-        return False
-    if name in ("idna", "punycode", "undefined"):
+    if name.startswith(("utf", "iso2022", "hz")) or "escape" in name:
         return False
     for byte in range(256):
         try:

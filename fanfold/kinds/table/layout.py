@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any, Literal
 
-from fanfold.model import Json
+from fanfold.model import Json, PartObject
 from fanfold.recipes import TableRecipe
 
 ROW_LIMIT_BYTES = 64 << 20
@@ -74,6 +74,8 @@ class Layout:
     settled: bool
     """True where `columns` hold for every row of the object, and not only for the sample."""
     cell_bytes: int = CELL_BYTES
+    pieces: Sequence[PartObject] = ()
+    """Where the text lies that was opened; none where the object itself is the text."""
 
     @property
     def names(self) -> list[str]:
@@ -92,12 +94,14 @@ class Layout:
             "columns": [[column.name, column.type] for column in self.columns],
             "settled": self.settled,
             "cell_bytes": self.cell_bytes,
+            "pieces": [[piece.key, piece.size_bytes] for piece in self.pieces],
         }
 
     @classmethod
     def from_json(cls, data: Json) -> Layout:
         columns = tuple(Column(name, kind) for name, kind in data["columns"])
-        return cls(**{**data, "dialect": Dialect(*data["dialect"]), "columns": columns})
+        pieces = tuple(PartObject(key, size_bytes) for key, size_bytes in data["pieces"])
+        return cls(**{**data, "dialect": Dialect(*data["dialect"]), "columns": columns, "pieces": pieces})
 
 
 def type_of(recipe: TableRecipe, name: str, inferred: str) -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from fanfold.errors import FanfoldError, TooManyRejects, UnclosedQuote, UnknownColumn, WrongEncoding
+from fanfold.kinds.pieces import Pieces
 from fanfold.kinds.table import parquet
 from fanfold.kinds.table.certifying import Certified, walk
 from fanfold.kinds.table.footers import MAGIC, TAIL_BYTES, joined
 from fanfold.kinds.table.json_pointer import check_frame
 from fanfold.kinds.table.layout import Column, Layout, type_of
+from fanfold.kinds.table.opening.merging import opened
+from fanfold.kinds.table.opening.working import Opening, is_opening
 from fanfold.kinds.table.packing import PackedCell, cells_of
-from fanfold.kinds.table.planning import ROLE, named_columns
+from fanfold.kinds.table.planning import ROLE, named_columns, plan_text
 from fanfold.kinds.table.sinks import block_name, csv_line
 from fanfold.kinds.table.values import join, public
 from fanfold.model import Again, Copied, Folded, Json, Line, Output, Part, Piece, Round
@@ -30,9 +33,15 @@ CONTENT_TYPES = {"jsonl": "application/jsonl", "csv": "text/csv", "parquet": "ap
 def merge(round: Round) -> Again | Folded:
     """Certify the parts; ask for repairs, wider types, row groups or the index; in the end describe the outputs.
 
-    Raises UnclosedQuote, BrokenJson, NoRecords, RowTooLarge, UnknownColumn where the object itself is at fault.
+    Raises UnclosedQuote, BrokenJson, NoRecords, RowTooLarge, UnknownColumn where the object itself is at fault, and
+    where it must be opened what `opened` and a plan raise.
     """
-    pinned = Layout.from_json(round.layouts[0])
+    layout = round.layouts[round.plan[0].layout]
+    if is_opening(layout):
+        return _open(round, Opening.from_json(layout))
+    pinned = Layout.from_json(layout)
+    if pinned.pieces:
+        round = replace(round, source=Pieces(pinned.pieces, round.read))
     chain = walk(round, pinned)
     if chain.broken:
         return Again([_rerun(round, at, chunk.line, pin) for at, (chunk, pin) in enumerate(chain.broken)])
@@ -43,14 +52,15 @@ def merge(round: Round) -> Again | Folded:
     table = _Table(round, settled, chain.certified)
     if misfits := table.misfits():
         number = table.layout_number()
-        lines = [_rerun(round, at, found.chunk.line, found.first, number or 0) for at, found in enumerate(misfits)]
+        lines = [_rerun(round, at, found.chunk.line, found.first, number) for at, found in enumerate(misfits)]
         return Again(lines, layout=settled.to_json() if number is None else None)
     if refused := table.refused():
         return Folded([table.rejects()], table.stats(), table.missing(), table.repaired(), refused)
     table.check_names()
     cells: Sequence[PackedCell] = ()
     if round.recipe.output == "parquet":
-        cells, lines = cells_of(round, table.parts, table.layout_number() or 0)
+        number = table.layout_number()
+        cells, lines = cells_of(round, table.parts, round.plan[0].layout if number is None else number)
         if lines:
             return Again(lines)
     if lines := table.index_lines():
@@ -58,8 +68,19 @@ def merge(round: Round) -> Again | Folded:
     return Folded([*table.rows(cells), table.rejects()], table.stats(), table.missing(), table.repaired())
 
 
-def _rerun(round: Round, at: int, line: Line, pin: int, layout: int = 0) -> Line:
-    return Line(f"{len(round.lines)}-{at:05}", ROLE, {**line.span, "pin": pin}, layout)
+def _open(round: Round, opening: Opening) -> Again:
+    """Return the plan over the text, once all of it is certain."""
+    pieces, again = opened(round)
+    if again:
+        return Again(again)
+    recipe = round.recipe.model_copy(update={"encoding": "utf-8"}) if opening.encoding else round.recipe
+    plan = plan_text(Pieces(pieces, round.read), recipe, pieces=pieces, number=len(round.lines))
+    return Again(plan.lines, layout=plan.layout, plans=True)
+
+
+def _rerun(round: Round, at: int, line: Line, pin: int, layout: int | None = None) -> Line:
+    number = line.layout if layout is None else layout
+    return Line(f"{len(round.lines)}-{at:05}", ROLE, {**line.span, "pin": pin}, number)
 
 
 def _check_quotes(certified: Sequence[Certified]) -> None:
@@ -98,9 +119,8 @@ class _Table:
 
     def layout_number(self) -> int | None:
         """Return the number of the settled layout among the job's, None where it is not there yet."""
-        layouts = [Layout.from_json(data) for data in self.round.layouts]
-        for number, layout in enumerate(layouts):
-            if layout.settled and layout == self.layout:
+        for number, data in enumerate(self.round.layouts):
+            if data == self.layout.to_json():
                 return number
         return None
 
@@ -138,7 +158,7 @@ class _Table:
         ]
 
     def repaired(self) -> int:
-        return sum("pin" in line.span for lines in self.round.lines[1:] for line in lines)
+        return sum("pin" in line.span for lines in self.round.later for line in lines)
 
     def _sum(self, name: str) -> int:
         return sum(part.facts.get(name, 0) for part in self.parts)

@@ -6,7 +6,7 @@ At most 1 MiB is read, whatever the object's size: the head, and samples spread 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise, takewhile
 
@@ -15,16 +15,18 @@ from fanfold.kinds.table import json_rows, layout, sniffing
 from fanfold.kinds.table.bounds import grammar
 from fanfold.kinds.table.cleaning import Cleaner
 from fanfold.kinds.table.csv_rows import Row, raw, rows
-from fanfold.kinds.table.encodings import Encoding, decode, detect
+from fanfold.kinds.table.encodings import Encoding, decode, detect, is_splittable
 from fanfold.kinds.table.json_grammar import ArrayGrammar, ValuesGrammar
 from fanfold.kinds.table.json_lexing import Break, space
 from fanfold.kinds.table.json_pointer import locate
 from fanfold.kinds.table.json_reading import lines_of
 from fanfold.kinds.table.json_rows import Number
 from fanfold.kinds.table.layout import Column, Dialect, Format, Layout, type_of
+from fanfold.kinds.table.opening import containers
+from fanfold.kinds.table.opening.working import Opening
 from fanfold.kinds.table.values import Misfit, infer
 from fanfold.kinds.table.window import Window
-from fanfold.model import Line, Plan, Source
+from fanfold.model import Line, PartObject, Plan, Source
 from fanfold.recipes import TableRecipe
 
 HEAD_BYTES = 64 << 10
@@ -39,6 +41,9 @@ CHUNKS_LIMIT = 40_000
 CHUNK_MIN_BYTES, CHUNK_MAX_BYTES = 8 << 20, 64 << 20
 """What `chunk: auto` is between: a worker's start costs less than its work, and its memory stays small."""
 
+OPENED_CHUNK_BYTES = 16 << 20
+"""What `chunk: auto` is for compressed bytes, which inflate to some 100 MB."""
+
 ROW_GROUPS_LIMIT = 10_000
 """The most row groups of a Parquet file; their footer is read as a whole."""
 
@@ -46,30 +51,68 @@ ROLE = "rows"
 
 
 def plan(source: Source, recipe: TableRecipe) -> Plan:
-    """Split: pin the layout, cut the object into spans.
+    """Split: pin the layout, cut the object into spans, or into spans to be opened first.
 
     Raises NotATable, WrongEncoding, BrokenJson, NoRecords, UnclosedQuote, UnknownColumn, TooManyChunks.
     """
     head = source.read(0, HEAD_BYTES)
-    encoding = detect(head, recipe.encoding, "")
-    sniffing.refuse(head, encoding)
+    container = containers.of(head)
+    if container is None:
+        encoding = detect(head, recipe.encoding)
+        sniffing.refuse(head, encoding)
+        dialect = _dialect(recipe, _decoded(head, encoding, source.size_bytes))
+        if is_splittable(encoding.name, dialect.characters):
+            return plan_text(source, recipe, head=head)
+        return _plan_opening(source, recipe, Opening(None, encoding.name))
+    text = containers.beginning(container, head, HEAD_BYTES)
+    encoding = detect(text, recipe.encoding)
+    sniffing.refuse(text, encoding, container.name)
+    # What the delimiter is may show only when more is inflated.
+    signs = sniffing.DELIMITERS if recipe.delimiter == "auto" else recipe.delimiter
+    whole = not is_splittable(encoding.name, signs + (recipe.quote or "") + (recipe.escape or ""))
+    return _plan_opening(source, recipe, Opening(container, encoding.name if whole else None))
+
+
+def _plan_opening(source: Source, recipe: TableRecipe, opening: Opening) -> Plan:
+    """Return the spans of an object that must be opened; only one, where its text is decoded as well."""
+    chunk = OPENED_CHUNK_BYTES if recipe.chunk == "auto" else recipe.chunk
+    _check_count(source.size_bytes, chunk, None)
+    size = source.size_bytes
+    cuts = [] if opening.encoding else range(chunk, size, chunk)
+    return Plan(opening.to_json(), _spans([0, *cuts, size]), prepares=True)
+
+
+def plan_text(
+    source: Source,
+    recipe: TableRecipe,
+    *,
+    head: bytes | None = None,
+    pieces: Sequence[PartObject] = (),
+    number: int = 0,
+) -> Plan:
+    """Split text, which may be what was opened into `pieces`; number: of the round that the lines are for.
+
+    Raises what `plan` raises.
+    """
+    head = source.read(0, HEAD_BYTES) if head is None else head
+    encoding = detect(head, recipe.encoding)
+    sniffing.refuse(head, encoding, "container" if pieces else None)
     text = _decoded(head, encoding, source.size_bytes)
     unit_bytes = encoding.unit
     if (source.size_bytes - encoding.bom_bytes) % unit_bytes:
         raise WrongEncoding(
             f"the object has {source.size_bytes} bytes; in {encoding.name} that would be a multiple of {unit_bytes}"
         )
-    dialect = _dialect(recipe, text)
-    detect(head, recipe.encoding, dialect.characters)
     pinned = Layout(
         format=_format(recipe, text),
         encoding=encoding.name,
         unit=unit_bytes,
         start=encoding.bom_bytes,
-        dialect=dialect,
+        dialect=_dialect(recipe, text),
         columns=(),
         settled=recipe.columns != "auto",
         cell_bytes=_cell_bytes(source.size_bytes),
+        pieces=tuple(pieces),
     )
     if pinned.format in ("array", "values"):
         pinned = _json_layout(source, recipe, pinned)
@@ -81,7 +124,7 @@ def plan(source: Source, recipe: TableRecipe) -> Plan:
         kinds = _sampled_names(source, recipe, pinned)
         columns = [Column(name, type_of(recipe, name, kind)) for name, kind in kinds.items()]
         pinned = Layout.from_json(pinned.to_json() | {"columns": [[c.name, c.type] for c in columns], "settled": False})
-    return Plan(pinned.to_json(), _lines(source.size_bytes, recipe, pinned))
+    return Plan(pinned.to_json(), _lines(source.size_bytes, recipe, pinned, number))
 
 
 def _decoded(head: bytes, encoding: Encoding, size_bytes: int) -> str:
@@ -295,9 +338,26 @@ def _sampled_names(source: Source, recipe: TableRecipe, pinned: Layout) -> Mappi
     return kinds
 
 
-def _lines(size_bytes: int, recipe: TableRecipe, pinned: Layout) -> list[Line]:
+def _lines(size_bytes: int, recipe: TableRecipe, pinned: Layout, number: int) -> list[Line]:
     chunk = chunk_bytes(size_bytes, recipe)
     grid = pinned.cell_bytes if recipe.output == "parquet" else None
+    _check_count(size_bytes, chunk, grid)
+    chunk = max(pinned.unit, chunk // pinned.unit * pinned.unit)
+    cuts = set(range(chunk, size_bytes, chunk))
+    if grid:
+        cuts |= set(range(grid, size_bytes, grid))
+    return _spans([pinned.start, *sorted(cut for cut in cuts if cut > pinned.start), size_bytes], number)
+
+
+def _spans(edges: Sequence[int], number: int = 0) -> list[Line]:
+    return [
+        Line(f"{number}-{index:05}", ROLE, {"start": start, "stop": stop})
+        for index, (start, stop) in enumerate(pairwise(edges))
+    ]
+
+
+def _check_count(size_bytes: int, chunk: int, grid: int | None) -> None:
+    """Raise TooManyChunks where an object would have more chunks than a job may have."""
     if (count := _count(size_bytes, chunk, grid)) > CHUNKS_LIMIT:
         least = chunk
         while _count(size_bytes, least, grid) > CHUNKS_LIMIT:
@@ -306,15 +366,6 @@ def _lines(size_bytes: int, recipe: TableRecipe, pinned: Layout) -> list[Line]:
             f"chunks of {chunk:,} bytes would be {count:,}, and a job may have {CHUNKS_LIMIT:,}: "
             f"`chunk: {-(-least // 1024)}KiB` or more fits"
         )
-    chunk = max(pinned.unit, chunk // pinned.unit * pinned.unit)
-    cuts = set(range(chunk, size_bytes, chunk))
-    if grid:
-        cuts |= set(range(grid, size_bytes, grid))
-    edges = [pinned.start, *sorted(cut for cut in cuts if cut > pinned.start), size_bytes]
-    return [
-        Line(f"0-{index:05}", ROLE, {"start": start, "stop": stop})
-        for index, (start, stop) in enumerate(pairwise(edges))
-    ]
 
 
 def chunk_bytes(size_bytes: int, recipe: TableRecipe) -> int:

@@ -13,9 +13,10 @@ from collections import Counter
 from dataclasses import replace
 from typing import Literal
 
-from fanfold.errors import NotATable, WrongEncoding
+from fanfold.errors import NotATable
 from fanfold.kinds.table.encodings import WIDE, Encoding, decode, detect
 from fanfold.kinds.table.layout import Dialect
+from fanfold.kinds.table.opening import containers
 
 DELIMITERS = ",;\t|"
 """In the order in which they are preferred where two fit as well."""
@@ -23,6 +24,9 @@ DELIMITERS = ",;\t|"
 ENDINGS = (".csv", ".tsv", ".tab", ".psv", ".txt", ".json", ".jsonl", ".ndjson")
 
 SNIFFED_ROWS = 100
+
+HEAD_BYTES = 4 << 10
+"""How much of what a compressed object holds is looked at."""
 
 _ARRAY = re.compile(r'\[\s*(?:[\[{"\]\d-]|(?:true|false|null)\b)')
 _OBJECT = re.compile(r'\{\s*(?:\}|"(?:[^"\\]|\\.)*(?:"\s*:|\Z))')
@@ -36,9 +40,6 @@ MAGICS = {
     b"MM\0*": "a TIFF image",
     b"RIFF": "a RIFF file (WebP, AVI or WAV)",
     b"PK\x03\x04": "a zip archive (or an Excel or Word file)",
-    b"\x1f\x8b": "gzip data",
-    b"BZh": "bzip2 data",
-    b"\x28\xb5\x2f\xfd": "zstd data",
     b"\xfd7zXZ": "xz data",
     b"7z\xbc\xaf": "a 7z archive",
     b"%PDF": "a PDF",
@@ -56,10 +57,12 @@ MAGICS = {
 
 def sniff(head: bytes, key: str) -> bool:
     """Tell whether an object of this key, which begins with `head`, is a table that can be read."""
-    try:
-        encoding = detect(head, "auto", DELIMITERS)
-    except WrongEncoding:
-        return False
+    if container := containers.of(head):
+        inner = _inner_key(key)
+        # For zstd there may be no codec here, and a head may be too short for any text: then the key tells.
+        held = b"" if container.name == "zstd" else containers.beginning(container, head, HEAD_BYTES)
+        return sniff(held, inner) if held else inner.lower().endswith(ENDINGS)
+    encoding = detect(head, "auto")
     if why_binary(head, encoding):
         return False
     text = decode(head[encoding.bom_bytes :], encoding.name)[0]
@@ -68,10 +71,20 @@ def sniff(head: bytes, key: str) -> bool:
     return len(text.splitlines()) > 1 and max(_fit(text, Dialect(sign)) for sign in DELIMITERS) > (0.9, 0)
 
 
+def _inner_key(key: str) -> str:
+    """Return the key without the ending of its compression: `a.csv` of `a.csv.gz`."""
+    stem, dot, ending = key.rpartition(".")
+    return stem if dot + ending.lower() in containers.ENDINGS else key
+
+
 def why_binary(head: bytes, encoding: Encoding) -> str | None:
     """Return why `head` is no text, None where it may be."""
     if head[4:8] == b"ftyp":
         return "it begins like an MP4 or HEIF file"
+    if head[257:262] == b"ustar":
+        return "it begins like a tar archive"
+    if container := containers.of(head):
+        return f"it begins like {container.name} data"
     for magic, what in MAGICS.items():
         # Two letters alone may begin a header; a BMP has zeros among its next bytes.
         if head.startswith(magic) and (magic != b"BM" or b"\0" in head[:16]):
@@ -147,7 +160,7 @@ def _fit(text: str, dialect: Dialect) -> tuple[float, int]:
     return (rows / total, width) if width > 1 else (0, 0)
 
 
-def refuse(head: bytes, encoding: Encoding) -> None:
-    """Raise NotATable where `head` is no text."""
+def refuse(head: bytes, encoding: Encoding, inside: str | None = None) -> None:
+    """Raise NotATable where `head`, found inside a container if one is named, is no text."""
     if why := why_binary(head, encoding):
-        raise NotATable(f"the object is no table: {why}")
+        raise NotATable(f"the object is no table: {f'inside its {inside} ' if inside else ''}{why}")

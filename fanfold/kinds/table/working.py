@@ -6,12 +6,14 @@ import tempfile
 from collections.abc import Mapping
 from functools import partial
 
+from fanfold.kinds.pieces import Pieces
 from fanfold.kinds.table import packing
 from fanfold.kinds.table.bounds import find, grammar
 from fanfold.kinds.table.csv_blocks import CsvBlocks
 from fanfold.kinds.table.json_grammar import ArrayGrammar, ValuesGrammar
 from fanfold.kinds.table.json_reading import JsonLines, JsonSpan
 from fanfold.kinds.table.layout import Layout
+from fanfold.kinds.table.opening.working import is_opening, work
 from fanfold.kinds.table.readers import read_csv, read_json, read_json_as_columns
 from fanfold.kinds.table.rejects import Rejects
 from fanfold.kinds.table.sinks import Cell
@@ -24,14 +26,18 @@ SPOOLED_BYTES = 8 << 20
 
 
 def process(source: Source, recipe: TableRecipe, layout: Json, line: Line, desk: Desk) -> Mapping[str, Json]:
-    """Work on one line: the rows that begin in its span, or the parts that it packs into a Parquet row group.
+    """Work on one line: open its span, or the rows that begin in it, or what it packs into a Parquet row group.
 
     The bounds are noted before the rows are read, so that a chunk that fails still certifies its neighbours. What
     is wrong with the object itself is a fact for the merge to judge, because this worker's guess may be wrong.
     """
+    if is_opening(layout):
+        return work(source, layout, line, desk)
     pinned = Layout.from_json(layout)
     if "pack" in line.span:
         return packing.pack(pinned, line, desk)
+    if pinned.pieces:
+        source = Pieces(pinned.pieces, desk.read)
     span = line.span
     rules = grammar(pinned)
     spread = isinstance(rules, ArrayGrammar | ValuesGrammar)
