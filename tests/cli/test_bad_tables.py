@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from pathlib import Path
 
 import pytest
@@ -33,9 +35,27 @@ def test_a_header_alone_is_a_table_without_rows(engine: Engine, tmp_path: Path) 
     assert (tmp_path / "out/rows.jsonl").read_bytes() == b""
 
 
+def bomb() -> bytes:
+    """Return half a GB of zeros in half a MB."""
+    engine = zlib.compressobj(9, wbits=31)
+    made = [engine.compress(b"a,b\n"), *(engine.compress(bytes(1 << 20).replace(b"\0", b"0")) for _ in range(512))]
+    return b"".join([*made, engine.flush()])
+
+
 BAD = {
     "huge.csv": (b"a,b\n1," + b"x" * 100_000_000, "RowTooLarge", "the row at byte 4 has more than 67,108,864 bytes"),
     "wider.csv": (b"c," * 500_000 + b"c\n1\n", "NotATable", "the first row does not end within 786,432 bytes"),
+    "cut.csv.gz": (
+        gzip.compress(b"a,b\n1,2\n" * 99)[:-9],
+        "BrokenCompression",
+        "the data ends in the middle of a member",
+    ),
+    "bomb.csv.gz": (bomb(), "DecompressionBomb", "the limit is 250 times as many"),
+    "nested.csv.gz": (
+        gzip.compress(gzip.compress(b"a,b\n1,2\n")),
+        "NotATable",
+        "inside its gzip it begins like gzip data",
+    ),
     "cut.csv": ("a,b\n1,é\n".encode("utf-16")[:-1], "WrongEncoding", "utf-16-le"),
 }
 

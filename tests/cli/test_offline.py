@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import json
 import os
 import subprocess
@@ -103,6 +104,16 @@ def test_a_plan_says_how_many_chunks_and_what_was_read_for_it(tmp_path: Path) ->
     alone = json.loads(fanfold("plan", path, "--json").stdout)
     assert (alone["chunks"], alone["chunk"]) == (1, path.stat().st_size)
     assert 0 < alone["worker_seconds"] < alone["expected_seconds"]
+
+
+def test_a_plan_of_a_compressed_table_tells_about_how_much_it_holds(tmp_path: Path) -> None:
+    text = b"a,b\n" + b"".join(b"%d,%d\n" % (n, n * n) for n in range(20_000))
+    path = tmp_path / "t.csv.gz"
+    path.write_bytes(gzip.compress(text))
+    found = json.loads(fanfold("plan", path, "--chunk", "32KiB", "--json").stdout)
+    assert found["opening"] == {"chunks": -(-path.stat().st_size // 32768), "text_bytes": len(text)}
+    assert found["chunks"] == -(-len(text) // 32768)
+    assert "opened first, in 1, to about" in fanfold("plan", path).stdout
 
 
 def test_the_doctor_finds_a_sound_machine_sound() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import time
@@ -193,6 +194,28 @@ def test_a_failure_inside_a_repair_round_then_redriven(lab: Lab) -> None:
     assert item["status"] == "SUCCEEDED", item
     assert got(lab, "strict/repair.csv") == expected(body)
     assert not any(call.startswith(("split/", "work/0-")) for call in added(before, lab.calls(item["job"])))
+
+
+def test_a_compressed_table_whose_opening_failed_is_replayed_from_there(lab: Lab) -> None:
+    """None of it is tolerated, for it would be lost unseen; the chunks are those of its text."""
+    body = table(1000)
+    cuts = range(0, len(body), 900)
+    packed = b"".join(gzip.compress(body[at : at + 900], 0, mtime=0) for at in cuts)
+    lab.fault("work", "0-00001")
+    item = lab.run("lenient/packed.csv.gz", packed)
+    assert (item["status"], item["error"]["message"]) == ("FAILED", "struck by a test")
+    before = lab.calls(item["job"])
+    lab.mend()
+    assert replay.replay(lab.stack, item["job"])[0].how == "redrive"
+    item = lab.ended(item["job"])
+    assert item["status"] == "SUCCEEDED", item
+    assert got(lab, "lenient/packed.csv.gz") == expected(body)
+    again = {call for call in added(before, lab.calls(item["job"])) if call.startswith(("split/", "work/0-"))}
+    assert "work/0-00001" in again
+    assert not any(call.startswith("split/") for call in again)
+    result = json.loads(lab.output("lenient/packed.csv.gz", "result.json") or b"")
+    planned = [chunk for chunk in report.job(lab.stack, item["job"])["chunks_detail"] if chunk["round"] == 1]
+    assert result["chunks"]["planned"] == item["planned"] == len(planned)
 
 
 def test_a_changed_recipe_is_a_new_execution_that_reuses_what_is_finished(lab: Lab) -> None:
