@@ -41,7 +41,7 @@ def fanfold_csv(path: Path, out: Path, chunk: str) -> Figures:
     """CSV to one Parquet file: split, two workers, merge, pieces put together."""
     from local_job import Workers, run
 
-    from fanfold.recipes import TableRecipe
+    from fanfold.kinds.table.recipe import TableRecipe
 
     figures: Figures = {}
     with Workers("table", CORES) as workers:
@@ -93,7 +93,7 @@ def lithops_csv(path: Path, out: Path, chunk: str, parser: str) -> Figures:
     """
     import lithops
 
-    from fanfold.recipes import size_bytes
+    from fanfold.fields import size_bytes
 
     config = {
         "lithops": {"backend": "localhost", "storage": "localhost", "data_limit": False, "log_level": "ERROR"},
@@ -173,7 +173,7 @@ def fanfold_json(path: Path, out: Path, format: str, chunk: str) -> Figures:
     from local_job import FileSource, warm, work
 
     from fanfold.kinds import table
-    from fanfold.recipes import TableRecipe
+    from fanfold.kinds.table.recipe import TableRecipe
 
     figures: Figures = {}
     warm("table")
@@ -205,7 +205,7 @@ def memory(path: Path, out: Path, chunk: str, output: str) -> Figures:
     """The most memory that a worker, a split and a merge of CSV hold, each in a process of its own."""
     from local_job import Workers, run
 
-    from fanfold.recipes import TableRecipe
+    from fanfold.kinds.table.recipe import TableRecipe
 
     with Workers("table", CORES) as workers:
         ran = run(workers, path, TableRecipe(output=output, chunk=chunk), out, peaks=True)

@@ -87,7 +87,7 @@ class Job:
             "kind": self.kind,
             "source": asdict(self.source),
             "recipe_name": self.recipe_name,
-            "recipe": self.recipe.model_dump(mode="json"),
+            "recipe": self.recipe.to_json(),
             "sequencer": self.sequencer,
             "reuse": list(self.reuse),
         }

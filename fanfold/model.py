@@ -77,6 +77,22 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a plan will come to, as far as it can be told before anything ran."""
+
+    chunks: int
+    chunk_bytes: int
+    lines: int
+    """The chunks, and what makes the object ready to be split."""
+    worker_s: float
+    """What all workers take together."""
+    longest_s: float
+    """What the workers take that must wait for each other, with as many at once as the recipe allows."""
+    opening: Mapping[str, Json] | None = None
+    """For a plan that prepares: what is known of that, in the kind's own terms."""
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """What a worker wrote for one line."""
 
@@ -224,6 +240,10 @@ class Kind(Protocol):
 
     def plan(self, source: Source, recipe: Any) -> Plan:
         """Split: read metadata only, refuse what cannot be done."""
+        ...
+
+    def forecast(self, source: Source, recipe: Any, plan: Plan) -> Forecast:
+        """Tell what a plan will come to; may read more of the source than planning does."""
         ...
 
     def process(self, source: Source, recipe: Any, layout: Json, line: Line, desk: Desk) -> Mapping[str, Json]:

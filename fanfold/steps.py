@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import IO, Any
 
-from fanfold import __version__, kinds, recipes
+from fanfold import __version__, kinds
 from fanfold.aws.objects import Bucket, S3Source
 from fanfold.aws.stores import Stores
 from fanfold.errors import FanfoldError, Superseded
+from fanfold.fields import allowed
 from fanfold.job import Job, Keys, canonical, line_from_json, line_to_json
 from fanfold.model import Again, Folded, Json, Kind, Line, Output, Part, PartObject, Round
 
@@ -98,7 +99,7 @@ def split(event: Event, stores: Stores) -> dict[str, Any]:
     setting.write_layout(0, plan.layout)
     setting.write_plan(0, plan.lines)
     stores.jobs.planned(job, len(plan.lines))
-    tolerated = 0 if plan.prepares else recipes.allowed(job.recipe.body.tolerate, len(plan.lines))
+    tolerated = 0 if plan.prepares else allowed(job.recipe.body.tolerate, len(plan.lines))
     return _round(setting, event["execution"], 0, 0, 1, len(plan.lines), tolerated)
 
 
@@ -285,7 +286,7 @@ def _ask_again(setting: Setting, event: Event, again: Again, layouts: int) -> di
     tolerated = 0
     if again.plans:
         setting.stores.jobs.planned(setting.job, len(lines))
-        tolerated = recipes.allowed(setting.job.recipe.body.tolerate, len(lines))
+        tolerated = allowed(setting.job.recipe.body.tolerate, len(lines))
     if again.layout is not None:
         setting.write_layout(layouts, again.layout)
         lines = [replace(line, layout=layouts) for line in lines]

@@ -51,7 +51,7 @@ def sniff() -> None:
 def fold_tables() -> None:
     """Take a table in small chunks from plan to outputs, types inferred and declared, in every output format."""
     from fanfold.kinds import table
-    from fanfold.recipes import TableRecipe
+    from fanfold.kinds.table.recipe import TableRecipe
     from tests.kinds.driver import run
 
     rows = list(csv.DictReader(io.StringIO(TABLE.decode(), newline="")))

@@ -46,11 +46,11 @@ def check_files(paths: Sequence[Path]) -> None:
 
 def check_recipe(recipe: str | None, recipes_file: Path | None, chunk: str | None) -> None:
     """Raise UsageError, RecipeError or UnknownRecipe for options that cannot be meant."""
-    from fanfold import recipes
+    from fanfold.fields import size_bytes
 
     if chunk is not None:
         try:
-            recipes.size_bytes(chunk)
+            size_bytes(chunk)
         except ValueError as error:
             raise UsageError(f"--chunk is {chunk!r}: {error}") from error
     if recipes_file is not None:

@@ -20,12 +20,8 @@ LAMBDA_GB_S = 0.0000133334
 TRANSITION = 0.000025
 PUT, GET = 0.000005, 0.0000004
 MEMORY_GB = 3008 / 1024
-BYTES_A_SECOND = {"parquet": 80e6, "jsonl": 25e6, "csv": 25e6}
-"""What one worker takes of CSV, by what it writes; measured on one core of a shared machine."""
-OPENED_BYTES_A_SECOND = 230e6
-"""What one worker inflates of gzip, counted in text; zstd is faster, and bzip2 far slower."""
-AROUND_S, AROUND_CHUNK_S = 3.0, 0.5
-"""What Split, Merge and the machine's own steps take of a run, and what a chunk's start and end take of it."""
+AROUND_S = 3.0
+"""What Split, Merge and the machine's own steps take of a run."""
 WRITES_A_CHUNK, READS_A_CHUNK, TRANSITIONS_A_CHUNK = 4, 6, 3
 
 
@@ -81,7 +77,6 @@ def register(app: typer.Typer) -> None:
 def planned(path: Path, recipe_name: str | None, recipes_file: Path | None, chunk: str | None) -> dict[str, Any]:
     """Plan a file as its splitter would; raise what the splitter would raise."""
     from fanfold import kinds, recipes
-    from fanfold.kinds.table.planning import chunk_bytes, text_bytes
 
     if not path.is_file():
         raise UsageError(f"{path} is not a file")
@@ -92,39 +87,30 @@ def planned(path: Path, recipe_name: str | None, recipes_file: Path | None, chun
         recipe = read_recipes(recipes_file).get(recipe_name)
     else:
         with path.open("rb") as file:
-            kind = kinds.sniff(file.read(4096), path.name)
-        if kind is None:
+            name = kinds.sniff(file.read(4096), path.name)
+        if name is None:
             raise UnknownFormat(f"{path} is no {' or '.join(kinds.NAMES)} by its first bytes")
-        recipe = recipes.BUILT_IN[kind]
+        recipe = recipes.BUILT_IN[name]
     if chunk is not None:
         recipe = recipes.with_chunk(recipe, chunk)
-    plan = kinds.get(recipe.kind).plan(source, recipe.body)
-    size = text_bytes(FileSource(path)) if plan.prepares else source.size_bytes
-    chunk_size = min(chunk_bytes(size, recipe.table), size)
-    chunks = -(-size // max(chunk_size, 1)) if plan.prepares else len(plan.lines)
-    seconds = size / BYTES_A_SECOND[recipe.table.output]
-    waves = -(-chunks // recipe.body.concurrency)
-    expected = AROUND_S + waves * (AROUND_CHUNK_S + chunk_size / BYTES_A_SECOND[recipe.table.output])
-    lines = chunks
-    if plan.prepares:
-        lines += len(plan.lines)
-        seconds += size / OPENED_BYTES_A_SECOND
-        expected += AROUND_CHUNK_S + size / min(len(plan.lines), recipe.body.concurrency) / OPENED_BYTES_A_SECOND
-    cost = seconds * MEMORY_GB * LAMBDA_GB_S + lines * (
+    kind = kinds.get(recipe.kind)
+    plan = kind.plan(source, recipe.body)
+    found = kind.forecast(FileSource(path), recipe.body, plan)
+    cost = found.worker_s * MEMORY_GB * LAMBDA_GB_S + found.lines * (
         TRANSITIONS_A_CHUNK * TRANSITION + WRITES_A_CHUNK * PUT + READS_A_CHUNK * GET
     )
     return {
         "path": str(path),
         "kind": recipe.kind,
         "bytes": source.size_bytes,
-        "chunks": chunks,
-        "chunk": chunk_size,
-        "opening": {"chunks": len(plan.lines), "text_bytes": size} if plan.prepares else None,
+        "chunks": found.chunks,
+        "chunk": found.chunk_bytes,
+        "opening": found.opening,
         "concurrency": recipe.body.concurrency,
         "plan_reads": source.reads,
         "plan_read_bytes": source.read_bytes,
-        "worker_seconds": round(seconds, 3),
-        "expected_seconds": round(expected, 3),
+        "worker_seconds": round(found.worker_s, 3),
+        "expected_seconds": round(AROUND_S + found.longest_s, 3),
         "cost_usd": round(cost, 6),
         "cost_basis": "us-east-1 list prices of November 2026, arm64; DynamoDB not included",
     }

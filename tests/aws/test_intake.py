@@ -69,7 +69,7 @@ def test_the_first_segment_of_the_key_names_the_recipe(stores: Stores, machines:
     for key, name, output in (("orders/2026/a.csv", "orders", "csv"), ("other/a.csv", "table", "jsonl")):
         decision = intake.receive(event(stores, key, b"a,b\n1,2\n"), stores, machines)
         job = next(found for one in executions(stores, machines) if (found := input_of(stores, one)).id == decision.job)
-        assert (job.recipe_name, job.recipe.table.output, job.source.key) == (name, output, key)
+        assert (job.recipe_name, job.recipe.body.output, job.source.key) == (name, output, key)
         item = stores.jobs.get(decision.job)
         assert (item["recipe"], item["status"], item["source"]["key"]) == (name, "PENDING", key)
 
@@ -77,7 +77,7 @@ def test_the_first_segment_of_the_key_names_the_recipe(stores: Stores, machines:
 def test_the_upload_itself_can_set_the_chunk(stores: Stores, machines: dict[str, str]) -> None:
     made = event(stores, "x.csv", b"a,b\n1,2\n", Metadata={"fanfold-chunk": "64KiB"})
     intake.receive(made, stores, machines)
-    assert input_of(stores, executions(stores, machines)[0]).recipe.table.chunk == 64 << 10
+    assert input_of(stores, executions(stores, machines)[0]).recipe.body.chunk == 64 << 10
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from fanfold.recipes import size_bytes
+from fanfold.fields import size_bytes
 from tests.corpus.checking import Checked, Outcome, check
 from tests.corpus.finding import homes, tables
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fanfold.errors import FanfoldError, WrongEncoding
 from fanfold.kinds import table
 from fanfold.kinds.table.encodings import detect
-from fanfold.recipes import TableRecipe
+from fanfold.kinds.table.recipe import TableRecipe
 from tests.corpus.finding import Table
 from tests.kinds.driver import CountingSource
 from tests.kinds.oracle import NO_CLEAN, CsvCase, Dialect, check_csv

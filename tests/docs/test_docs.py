@@ -14,6 +14,7 @@ from fanfold import errors, recipes
 from fanfold.cli.app import app
 from fanfold.engine import patches
 from fanfold.engine.bodies import Store
+from fanfold.kinds.table import recipe
 from tests.docs import cli_reference
 
 ROOT = Path(__file__).parents[2]
@@ -42,17 +43,15 @@ def fields(model: type[BaseModel]) -> set[str]:
 
 def test_every_field_of_a_recipe_is_documented_and_no_other() -> None:
     documented = rows("docs/recipes.md")
-    table = fields(recipes.TableRecipe) | fields(recipes.Clean)
-    nested = {f"index.{name}" for name in fields(recipes.Index)} | {
-        f"totals[].{name}" for name in fields(recipes.Total)
-    }
+    table = fields(recipe.TableRecipe) | fields(recipe.Clean)
+    nested = {f"index.{name}" for name in fields(recipe.Index)} | {f"totals[].{name}" for name in fields(recipe.Total)}
     assert set(documented) == table | nested
 
 
 def test_the_documented_defaults_are_the_defaults() -> None:
     documented = rows("docs/recipes.md")
-    defaults = recipes.TableRecipe()
-    for name in fields(recipes.TableRecipe) - {"clean", "parquet"}:
+    defaults = recipe.TableRecipe()
+    for name in fields(recipe.TableRecipe) - {"clean", "parquet"}:
         value = getattr(defaults, name)
         shown = documented[name][1].strip("`")
         assert shown == {

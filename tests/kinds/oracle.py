@@ -10,7 +10,7 @@ from typing import Any
 
 from fanfold.errors import BrokenJson, NoRecords, NotATable, UnclosedQuote, WrongEncoding
 from fanfold.kinds import table
-from fanfold.recipes import TableRecipe
+from fanfold.kinds.table.recipe import TableRecipe
 from tests.kinds.driver import Failing, Result, run
 
 NO_CLEAN = {"trim": False, "empty_as_null": False, "null_values": []}

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fanfold.kinds.table.recipe import TableRecipe
 from fanfold.kinds.table.records import records
 from fanfold.kinds.table.sniffing import sniff
-from fanfold.model import Again, Desk, Folded, Json, Line, Plan, Round, Source
-from fanfold.recipes import TableRecipe
+from fanfold.model import Again, Desk, Folded, Forecast, Json, Line, Plan, Round, Source
 
-__all__ = ["merge", "name", "parts_version", "plan", "process", "records", "sniff"]
+__all__ = ["forecast", "merge", "name", "parts_version", "plan", "process", "records", "sniff"]
 
 name = "table"
 parts_version = 2
@@ -26,6 +26,13 @@ def plan(source: Source, recipe: TableRecipe) -> Plan:
     from fanfold.kinds.table import planning
 
     return planning.plan(source, recipe)
+
+
+def forecast(source: Source, recipe: TableRecipe, plan: Plan) -> Forecast:
+    """Tell what a plan will come to: see `forecasting.forecast`."""
+    from fanfold.kinds.table import forecasting
+
+    return forecasting.forecast(source, recipe, plan)
 
 
 def process(source: Source, recipe: TableRecipe, layout: Json, line: Line, desk: Desk) -> Mapping[str, Json]:

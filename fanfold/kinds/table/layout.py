@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any, Literal
 
+from fanfold.kinds.table.recipe import TableRecipe
 from fanfold.model import Json, PartObject
-from fanfold.recipes import TableRecipe
 
 ROW_LIMIT_BYTES = 64 << 20
 """What one row may have at most."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from fanfold.errors import FanfoldError, TooManyRejects, UnclosedQuote, UnknownColumn, WrongEncoding
+from fanfold.fields import allowed
 from fanfold.kinds.pieces import Pieces
 from fanfold.kinds.table import parquet
 from fanfold.kinds.table.certifying import Certified, walk
@@ -17,10 +18,10 @@ from fanfold.kinds.table.opening.merging import opened
 from fanfold.kinds.table.opening.working import Opening, is_opening
 from fanfold.kinds.table.packing import PackedCell, cells_of
 from fanfold.kinds.table.planning import ROLE, named_columns, plan_text
+from fanfold.kinds.table.recipe import TableRecipe
 from fanfold.kinds.table.sinks import block_name, csv_line
 from fanfold.kinds.table.values import join, public
 from fanfold.model import Again, Copied, Folded, Json, Line, Output, Part, Piece, Round
-from fanfold.recipes import TableRecipe, allowed
 
 INDEX = "index"
 

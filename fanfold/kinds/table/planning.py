@@ -23,18 +23,15 @@ from fanfold.kinds.table.json_reading import lines_of
 from fanfold.kinds.table.json_rows import Number
 from fanfold.kinds.table.layout import Column, Dialect, Format, Layout, type_of
 from fanfold.kinds.table.opening import containers
-from fanfold.kinds.table.opening.working import RATIO_LIMIT, Opening
+from fanfold.kinds.table.opening.working import Opening
+from fanfold.kinds.table.recipe import TableRecipe
 from fanfold.kinds.table.values import Misfit, infer
 from fanfold.kinds.table.window import Window
 from fanfold.model import Line, PartObject, Plan, Source
-from fanfold.recipes import TableRecipe
 
 HEAD_BYTES = 64 << 10
 HEAD_LIMIT_BYTES = 768 << 10
 """How far a splitter reads to find the end of the header."""
-
-RATIO_BYTES = 2 << 20
-"""What tells about how much compressed data inflates to."""
 
 SAMPLES, SAMPLE_BYTES = 7, 32 << 10
 
@@ -74,16 +71,6 @@ def plan(source: Source, recipe: TableRecipe) -> Plan:
     signs = sniffing.DELIMITERS if recipe.delimiter == "auto" else recipe.delimiter
     whole = not is_splittable(encoding.name, signs + (recipe.quote or "") + (recipe.escape or ""))
     return _plan_opening(source, recipe, Opening(container, encoding.name if whole else None))
-
-
-def text_bytes(source: Source) -> int:
-    """Return how much text an object holds; an estimate from its first MiBs where it is compressed."""
-    head = source.read(0, RATIO_BYTES)
-    container = containers.of(head)
-    if container is None:
-        return source.size_bytes
-    held = containers.beginning(container, head, RATIO_LIMIT * RATIO_BYTES)
-    return source.size_bytes * len(held) // len(head)
 
 
 def _plan_opening(source: Source, recipe: TableRecipe, opening: Opening) -> Plan:

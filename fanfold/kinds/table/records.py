@@ -9,8 +9,8 @@ from typing import Any
 
 from fanfold.kinds.table import json_rows
 from fanfold.kinds.table.json_rows import Number
+from fanfold.kinds.table.recipe import TableRecipe
 from fanfold.model import Desk, Json, Line, PartObject, Record
-from fanfold.recipes import TableRecipe
 
 DIGITS_LIMIT, EXPONENT_LIMIT = 38, 125
 """What a number in DynamoDB holds

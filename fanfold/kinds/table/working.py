@@ -15,11 +15,11 @@ from fanfold.kinds.table.json_reading import JsonLines, JsonSpan
 from fanfold.kinds.table.layout import Layout
 from fanfold.kinds.table.opening.working import is_opening, work
 from fanfold.kinds.table.readers import read_csv, read_json, read_json_as_columns
+from fanfold.kinds.table.recipe import TableRecipe
 from fanfold.kinds.table.rejects import Rejects
 from fanfold.kinds.table.sinks import Cell
 from fanfold.kinds.table.writer import PartWriter
 from fanfold.model import Desk, Json, Line, Source
-from fanfold.recipes import TableRecipe
 
 SPOOLED_BYTES = 8 << 20
 """What is written stays in memory up to here, and goes to disk beyond."""

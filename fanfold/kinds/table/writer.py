@@ -13,12 +13,12 @@ from fanfold.kinds.table.cleaning import Cleaner
 from fanfold.kinds.table.csv_blocks import Batch
 from fanfold.kinds.table.csv_rows import raw
 from fanfold.kinds.table.layout import Layout
+from fanfold.kinds.table.recipe import TableRecipe
 from fanfold.kinds.table.rejects import Rejects
 from fanfold.kinds.table.sinks import Blocks, Cell, csv_lines, json_lines
 from fanfold.kinds.table.values import Value, join, public
 from fanfold.kinds.table.window import Window
 from fanfold.model import Desk, Json
-from fanfold.recipes import TableRecipe
 
 
 class PartWriter:

@@ -13,7 +13,7 @@ from fanfold import kinds
 from fanfold.errors import InvalidInput, NotATable, RowTooLarge, UnclosedQuote, WrongEncoding
 from fanfold.kinds import table
 from fanfold.kinds.table.layout import ROW_LIMIT_BYTES
-from fanfold.recipes import TableRecipe
+from fanfold.kinds.table.recipe import TableRecipe
 from tests.kinds.driver import Result, run
 
 GIB = 1 << 30

@@ -9,7 +9,7 @@ import pytest
 from fanfold.errors import BrokenJson, NoRecords, NotATable, RowTooLarge, TooManyRejects
 from fanfold.kinds import table
 from fanfold.kinds.table.layout import ROW_LIMIT_BYTES
-from fanfold.recipes import TableRecipe
+from fanfold.kinds.table.recipe import TableRecipe
 from tests.kinds.driver import run
 from tests.kinds.table.test_bad_input import Repeated, peak_bytes, refused
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from fanfold.kinds.table import casting, cleaning
 from fanfold.kinds.table.cleaning import Cleaner
 from fanfold.kinds.table.layout import Column
+from fanfold.kinds.table.recipe import Clean
 from fanfold.kinds.table.values import Misfit, as_text, infer, join, parser
-from fanfold.recipes import Clean
 from tests import strategies
 
 INFERRED = ["boolean", "small", "integer", "float", "date", "timestamp", "instant"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fanfold.kinds import table
 from fanfold.kinds.table import bounds, certifying, csv_grammar, layout
 from fanfold.kinds.table.csv_grammar import CsvGrammar
-from fanfold.recipes import TableRecipe
+from fanfold.kinds.table.recipe import TableRecipe
 from tests import strategies
 from tests.kinds.driver import CountingSource
 from tests.kinds.oracle import CsvCase, Dialect, check_csv, check_jsonl

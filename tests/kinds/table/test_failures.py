@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from fanfold.errors import RowTooLarge, UnclosedQuote
 from fanfold.kinds import table
 from fanfold.kinds.table import bounds, certifying
+from fanfold.kinds.table.recipe import TableRecipe
 from fanfold.model import Line
-from fanfold.recipes import TableRecipe
 from tests import strategies
 from tests.kinds.driver import CountingSource, run
 from tests.kinds.oracle import CsvCase

@@ -31,7 +31,7 @@ def test_numpy_is_never_there() -> None:
     program = (
         PROGRAM.replace('{"pyarrow", "orjson", "numpy"}', '{"numpy"}')
         + """
-from fanfold.recipes import TableRecipe
+from fanfold.kinds.table.recipe import TableRecipe
 from tests.kinds.driver import run
 for output in ("jsonl", "csv", "parquet"):
     run(kinds.get("table"), b"a,b\\n1,2012-01-01\\n,x\\n", TableRecipe(output=output, chunk=8))
@@ -46,7 +46,7 @@ def test_to_split_needs_no_arrow() -> None:
     program = (
         PROGRAM.replace('{"pyarrow", "orjson", "numpy"}', '{"pyarrow"}')
         + """
-from fanfold.recipes import TableRecipe
+from fanfold.kinds.table.recipe import TableRecipe
 from tests.kinds.driver import CountingSource
 for data in (b"a,b\\n1,2012-01-01\\n", b'[{"a": 1}]', b'{"a": 1}\\n'):
     assert kinds.get("table").plan(CountingSource(data), TableRecipe(output="parquet")).lines

@@ -8,8 +8,8 @@ import pytest
 
 from fanfold.kinds import table
 from fanfold.kinds.table import planning, sinks
+from fanfold.kinds.table.recipe import TableRecipe
 from fanfold.model import Line, Record
-from fanfold.recipes import TableRecipe
 from tests.kinds.driver import run
 
 DATA = b"""id,at,country,amount

@@ -15,7 +15,8 @@ from fanfold.kinds import table
 from fanfold.kinds.table import bounds, certifying, json_grammar, json_pointer, json_reading
 from fanfold.kinds.table.json_lexing import Break, skip
 from fanfold.kinds.table.json_numbers import survive
-from fanfold.recipes import TableRecipe, read
+from fanfold.kinds.table.recipe import TableRecipe
+from fanfold.recipes import read
 from tests import strategies
 from tests.kinds.driver import CountingSource, Result, run
 from tests.kinds.json_cases import json_case

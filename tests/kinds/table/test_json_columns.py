@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from fanfold.kinds.table import json_rows
 from fanfold.kinds.table.cleaning import Cleaner
 from fanfold.kinds.table.json_columns import JsonColumn
+from fanfold.kinds.table.recipe import Clean
 from fanfold.kinds.table.values import Misfit, parser
-from fanfold.recipes import Clean
 from tests import strategies
 
 scalars = {

@@ -18,7 +18,7 @@ from fanfold.errors import BrokenCompression, DecompressionBomb, EmptyObject, Fa
 from fanfold.kinds import table
 from fanfold.kinds.table.opening import containers, feed, working
 from fanfold.kinds.table.opening.containers import CONTAINERS
-from fanfold.recipes import TableRecipe
+from fanfold.kinds.table.recipe import TableRecipe
 from tests.kinds.driver import Result, run
 from tests.kinds.table.containers import WRITERS, bgzf, gzip_members, gzip_stored, zstd_frames
 

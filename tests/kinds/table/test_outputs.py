@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from fanfold.kinds import table
 from fanfold.kinds.table import layout, packing, planning
-from fanfold.recipes import TableRecipe
+from fanfold.kinds.table.recipe import TableRecipe
 from tests import strategies
 from tests.kinds.driver import Result, run
 

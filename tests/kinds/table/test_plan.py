@@ -22,7 +22,7 @@ from fanfold.errors import (
 )
 from fanfold.kinds import table
 from fanfold.kinds.table import planning
-from fanfold.recipes import TableRecipe
+from fanfold.kinds.table.recipe import TableRecipe
 from tests.kinds.driver import CountingSource, MemoryDesk, run
 
 MIB = 1 << 20

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fanfold.errors import FanfoldError, TooManyRejects, UnclosedQuote, UnknownColumn, WrongEncoding
 from fanfold.kinds import table
 from fanfold.kinds.table import planning
-from fanfold.recipes import TableRecipe
+from fanfold.kinds.table.recipe import TableRecipe
 from tests.kinds.driver import Result, run
 
 

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanfold.kinds import table
+from fanfold.kinds.table.recipe import TableRecipe
 from fanfold.kinds.table.values import Misfit, as_text, infer_one, join, parser, public
-from fanfold.recipes import TableRecipe
 from tests import strategies
 from tests.kinds.driver import run
 

@@ -1,0 +1,67 @@
+"""What the recipes of all kinds are made of: sizes, shares, and models that refuse what they do not know."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+_UNITS = {"B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+
+
+def size_bytes(text: object) -> int:
+    """Return the bytes of a size such as `64MiB`, `500 KB` or `1048576`; raise ValueError for anything else."""
+    match = re.fullmatch(r"\s*(\d+)\s*([KMG]i?B|B)?\s*", str(text))
+    if match is None or int(match[1]) == 0 or isinstance(text, bool):
+        raise ValueError("a size is a whole number above 0 and a unit: B, KiB, MiB, GiB, KB, MB or GB")
+    return int(match[1]) * _UNITS[match[2] or "B"]
+
+
+def _share(text: object) -> str:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", str(text))
+    if match is None or Fraction(match[1]) > 100:
+        raise ValueError("a share is a number from 0 to 100 and a percent sign, such as 0.5%")
+    return f"{match[1]}%"
+
+
+def allowed(share: str, count: int) -> int:
+    """Return how many of `count` a share such as `0.5%` allows, rounded down, without floats."""
+    return int(Fraction(share.rstrip("%")) * count / 100)
+
+
+def _chunk(text: object) -> int | str:
+    if text == "auto":
+        return "auto"
+    try:
+        return size_bytes(text)
+    except ValueError as error:
+        raise ValueError(f"{error}; or `auto`") from error
+
+
+Chunk = Annotated[Literal["auto"] | int, BeforeValidator(_chunk)]
+Share = Annotated[str, BeforeValidator(_share)]
+
+
+class Strict(BaseModel):
+    """Every part of a recipe: unknown fields are refused, and nothing changes once it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class KindRecipe(Strict):
+    """What every kind's recipe has."""
+
+    how: ClassVar[frozenset[str]] = frozenset({"concurrency", "tolerate"})
+    """Fields that say how the work is run: a part does not depend on them."""
+    chunk_field: ClassVar[str] = "chunk"
+    """The field that says how large a chunk is."""
+
+    concurrency: int = Field(default=40, ge=1, le=10_000)
+    tolerate: Share = "0%"
+
+    def essence(self) -> dict[str, Any]:
+        """Return the fields that a part's bytes depend on."""
+        return self.model_dump(mode="json", exclude=set(self.how))
