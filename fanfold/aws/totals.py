@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
+from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
@@ -47,12 +49,44 @@ class Group:
         made = cls(_recipe(records[0]))
         for record in records:
             change = record["dynamodb"]
-            made.markers[record["eventID"]] = change["SequenceNumber"]
+            made.markers[record["eventID"]] = _sequence_number(record)
             for image, sign in ((change.get("OldImage", {}), -1), (change.get("NewImage", {}), 1)):
                 for total, value, amount in _totals(image):
                     made.amounts[total, value] += sign * amount
                     made.counts[total, value] += sign
         return made
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """From where on the changes of a batch could not be applied, and why."""
+
+    sequence_number: str
+    error: TransientError
+
+
+class ChangeProcessor(BatchProcessor):
+    """Powertools' processor of a stream, for a handler that takes the batch whole: changes share transactions.
+
+    What the handler refuses, and all behind it, is reported to be delivered again, in order.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
+
+    def process(self) -> list[tuple[Any, ...]]:
+        """Hand the batch over."""
+        refusal: Refusal | None = self.handler(self.records)
+        told: list[tuple[Any, ...]] = []
+        refused = False
+        for record in self.records:
+            refused = refused or (refusal is not None and _sequence_number(record) == refusal.sequence_number)
+            if refused and refusal:
+                error = refusal.error
+                told.append(self.failure_handler(DynamoDBRecord(record), (type(error), error, error.__traceback__)))
+            else:
+                told.append(self.success_handler(record, None))
+        return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +96,16 @@ class Totals:
     client: Any
     table: str
 
-    def apply(self, records: Sequence[Mapping[str, Any]]) -> str | None:
-        """Apply a batch of the stream, each change once; return the sequence number to go on from.
+    def apply(self, records: Sequence[Mapping[str, Any]]) -> Refusal | None:
+        """Apply a batch of the stream, each change once; return where that ended, None where all are applied.
 
-        None means that all are applied. What DynamoDB did not take for a passing reason is to be delivered again.
+        What DynamoDB did not take for a passing reason is to be delivered again.
         """
         for group in grouped(records):
             try:
                 self._apply_once(group)
-            except TransientError:
-                return str(group[0]["dynamodb"]["SequenceNumber"])
+            except TransientError as error:
+                return Refusal(_sequence_number(group[0]), error)
         return None
 
     def _apply_once(self, records: Sequence[Mapping[str, Any]]) -> None:
@@ -149,6 +183,10 @@ def grouped(records: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, 
         seen |= keys
     if run:
         yield run
+
+
+def _sequence_number(record: Mapping[str, Any]) -> str:
+    return str(record["dynamodb"]["SequenceNumber"])
 
 
 def _recipe(record: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.batch import process_partial_response
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from moto import mock_aws
 
 from fanfold.aws import records as records_module
 from fanfold.aws.stores import Stores
-from fanfold.aws.totals import Group, grouped
+from fanfold.aws.totals import ChangeProcessor, Group, grouped
 from fanfold.errors import InvalidInput, TransientError
 from fanfold.job import Job
 from fanfold.model import Record
@@ -186,7 +187,10 @@ def test_a_change_that_could_not_be_written_is_where_the_stream_goes_on(
 
     monkeypatch.setattr(client, "transact_write_items", throttled)
     records = [stream_record(number, "t:x") for number in range(150)]
-    refused = stores.totals.apply(records)
-    assert refused == "99"
-    assert stores.totals.apply(records[int(refused) :]) is None
+    processor = ChangeProcessor()
+    answer = process_partial_response({"Records": records}, stores.totals.apply, processor)
+    assert answer["batchItemFailures"] == [{"itemIdentifier": str(number)} for number in range(99, 150)]
+    assert {str(error) for _, error, _ in processor.exceptions} == {"writing totals to records: ThrottlingException"}
+    answer = process_partial_response({"Records": records[99:]}, stores.totals.apply, processor)
+    assert answer == {"batchItemFailures": []}
     assert [one["sum"] for one in stores.totals.read("orders")] == [150]
