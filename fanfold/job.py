@@ -30,6 +30,11 @@ def digest(data: Json) -> str:
     return hashlib.sha256(canonical(data).encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def place(source: ObjectRef) -> str:
+    """Return what tells an object, whatever its version, from every other one, in short."""
+    return digest([source.bucket, source.key])[:16]
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """What to do with one version of one object."""

@@ -15,7 +15,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import IO, Any
 
 from fanfold import __version__, kinds
+from fanfold.aws.ledger import Ledger, job_of
 from fanfold.aws.objects import Bucket, S3Source
+from fanfold.aws.records import record_key
 from fanfold.aws.stores import Stores
 from fanfold.errors import FanfoldError, Superseded
 from fanfold.fields import allowed
@@ -79,9 +81,19 @@ class Setting:
         for job_id in (self.job.id, *reused):
             if found := self.work.find(Keys(job_id).part(line, fingerprint)):
                 data = json.loads(found)
+                if line.role == INDEX and not self._still_indexed(data["facts"]):
+                    continue
                 objects = {name: PartObject(**made) for name, made in data["objects"].items()}
                 return Part(line, data["facts"], objects, data["execution"], data["attempt"], data["seconds"])
         return None
+
+    def _still_indexed(self, facts: Mapping[str, Json]) -> bool:
+        """Tell whether a line's records stand: another job of the object deletes them, and forgets their list."""
+        return facts.get("ledger") is None or self.work.has(facts["ledger"])
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.work, self.job)
 
 
 def read_layout(stores: Stores, job_id: str, number: int) -> tuple[Setting, Json]:
@@ -203,11 +215,27 @@ def index(event: Event, stores: Stores) -> dict[str, Any]:
     if setting.find_part(line, layout):
         return {"line": line.id, "reused": True}
     desk = PartDesk(setting, line, layout)
-    records = setting.kind.records(setting.job.recipe.body, layout, line, desk)
     with _failure_kept(setting, line, attempt):
-        written = stores.records.write(setting.job, records)
-    desk.finish({"records": written}, attempt)
+        facts = _sweep(setting, line) if "sweep" in line.span else _write_records(setting, line, layout, desk)
+    desk.finish(facts, attempt)
     return {"line": line.id, "reused": False}
+
+
+def _write_records(setting: Setting, line: Line, layout: Json, desk: PartDesk) -> dict[str, Json]:
+    """Write a line's records, and the list of their keys before them: no record stands that no list names."""
+    job = setting.job
+    records = list(setting.kind.records(job.recipe.body, layout, line, desk))
+    if not records:
+        return {"records": 0, "ledger": None}
+    name = f"{line.id}-{setting.fingerprint(line, layout)}"
+    key = setting.ledger.write(name, [record_key(job, record) for record in records])
+    return {"records": setting.stores.records.write(job, records), "ledger": key}
+
+
+def _sweep(setting: Setting, line: Line) -> dict[str, Json]:
+    """Delete what another job of the object wrote, and this one did not write over."""
+    key = line.span["sweep"]
+    return {"deleted": setting.stores.records.sweep(job_of(key), setting.ledger.read(key))}
 
 
 def _at_line(event: Event, stores: Stores) -> tuple[Setting, Line, Json]:
@@ -240,6 +268,7 @@ def merge(event: Event, stores: Stores) -> dict[str, Any]:
         layouts.append(layout)
     rounds = [setting.read_plan(number) for number in range(event["round"] + 1)]
     planned = rounds[event["plan_round"]]
+    swept = [line for lines in rounds for line in lines if "sweep" in line.span]
     parts = read_parts(setting, rounds, layouts)
     try:
         if any(line.role == INDEX for line in rounds[-1]):
@@ -250,18 +279,30 @@ def merge(event: Event, stores: Stores) -> dict[str, Any]:
                 source=setting.source,
                 recipe=setting.job.recipe.body,
                 layouts=layouts,
-                lines=rounds,
+                lines=[lines for lines in rounds if not any("sweep" in line.span for line in lines)],
                 part=lambda line: parts[line.id],
                 note=lambda line: _read_note(setting, line, layouts[line.layout]),
                 read=lambda made, start, stop: setting.work.read(made.key, start, stop),
                 plan_round=event["plan_round"],
             )
         )
+        if isinstance(answer, Folded) and not answer.refused:
+            # Nobody else publishes from here on, so no list of another job is still to come.
+            stores.jobs.claim(setting.job, CLAIM_S)
+            done = {line.span["sweep"] for line in swept if parts[line.id]}
+            if stale := [key for key in setting.ledger.of_others() if key not in done]:
+                answer = Again(_sweeps(stale, event["round"] + 1), publishes=True)
         if isinstance(answer, Again):
             return _ask_again(setting, event, answer, len(layouts))
-        return _publish(setting, event, answer, planned, parts)
+        summary = _publish(setting, event, answer, planned, parts)
+        setting.ledger.forget([line.span["sweep"] for line in swept])
+        return summary
     except Superseded as error:
         return _summary(setting, event, "IGNORED", planned, parts) | {"error": told(error)}
+
+
+def _sweeps(lists: Sequence[str], round: int) -> list[Line]:
+    return [Line(f"{round}-{at:05}", INDEX, {"sweep": key}) for at, key in enumerate(lists)]
 
 
 def read_parts(setting: Setting, rounds: Sequence[Sequence[Line]], layouts: Sequence[Json]) -> dict[str, Part | None]:

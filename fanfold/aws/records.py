@@ -1,7 +1,7 @@
 """The Records table: one item per record, under a key that any retry writes again.
 
 An item's row stands in a map of its own, so that no column can collide with a key. A record of an older
-version of its object, left over where the newer version has no such row, is never answered by `query`.
+version of its object is never answered by `query`, and is deleted once the newer version is published.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,8 +21,9 @@ from botocore.exceptions import ClientError
 
 from fanfold.aws.faults import code, translated
 from fanfold.aws.jobs import Jobs, padded
+from fanfold.aws.ledger import RecordKey
 from fanfold.errors import InvalidInput, TransientError
-from fanfold.job import Job, digest
+from fanfold.job import Job, place
 from fanfold.model import Json, Record
 
 BATCH = 25
@@ -30,6 +31,11 @@ BATCH = 25
 
 PARTITION_LIMIT_BYTES, SORT_LIMIT_BYTES = 2048, 1024
 """DynamoDB's limits on keys (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)."""
+
+READ_BATCH = 100
+"""Items in one BatchGetItem, DynamoDB's limit."""
+
+_WRITTEN_BY: dict[str, Any] = {"ProjectionExpression": "pk, sk, #job", "ExpressionAttributeNames": {"#job": "job"}}
 
 WRITES_AT_ONCE = 8
 ATTEMPTS = 8
@@ -56,17 +62,22 @@ def partition_key(recipe: str, value: str) -> str:
     return f"record#{recipe}#{value}"
 
 
+def record_key(job: Job, record: Record) -> RecordKey:
+    """Return where a record is kept; raise InvalidInput where its key is too long."""
+    partition = partition_key(job.recipe_name, record.partition)
+    sort = f"{place(job.source)}#{record.ordinal:012}" if record.sort is None else record.sort
+    for name, value, limit in (("pk", partition, PARTITION_LIMIT_BYTES), ("sk", sort, SORT_LIMIT_BYTES)):
+        if (size := len(value.encode())) > limit:
+            raise InvalidInput(f"record {record.ordinal} has a {name} of {size} bytes; DynamoDB's limit is {limit}")
+    return partition, sort
+
+
 def item(job: Job, record: Record) -> Item:
     """Return a record as a DynamoDB item; raise InvalidInput where its key is too long."""
-    place = digest([job.source.bucket, job.source.key])[:16]
-    key = {
-        "pk": partition_key(job.recipe_name, record.partition),
-        "sk": f"{place}#{record.ordinal:012}" if record.sort is None else record.sort,
-    }
-    for name, limit in (("pk", PARTITION_LIMIT_BYTES), ("sk", SORT_LIMIT_BYTES)):
-        if (size := len(key[name].encode())) > limit:
-            raise InvalidInput(f"record {record.ordinal} has a {name} of {size} bytes; DynamoDB's limit is {limit}")
-    values = key | {
+    partition, sort = record_key(job, record)
+    values = {
+        "pk": partition,
+        "sk": sort,
         "job": job.id,
         "object": f"{job.source.bucket}/{job.source.key}",
         "sequencer": padded(job.sequencer),
@@ -129,6 +140,46 @@ class Records:
         except ClientError as error:
             if code(error) != "ConditionalCheckFailedException":
                 raise
+
+    def sweep(self, job_id: str, keys: Sequence[RecordKey]) -> int:
+        """Delete the records at these keys that a job wrote and no later one wrote over; return how many.
+
+        Raises TransientError where DynamoDB keeps refusing to read some for want of capacity.
+        """
+        batches = [keys[start : start + READ_BATCH] for start in range(0, len(keys), READ_BATCH)]
+        with ThreadPoolExecutor(WRITES_AT_ONCE) as pool:
+            return sum(pool.map(lambda batch: self._sweep_batch(job_id, batch), batches))
+
+    def _sweep_batch(self, job_id: str, keys: Sequence[RecordKey]) -> int:
+        asked = [{"pk": _write(partition), "sk": _write(sort)} for partition, sort in dict.fromkeys(keys)]
+        requests = {self.table: {"Keys": asked, **_WRITTEN_BY}}
+        left: list[dict[str, Any]] = []
+
+        def attempt() -> bool:
+            nonlocal requests
+            answer = self.client.batch_get_item(RequestItems=requests)
+            left.extend(found for found in answer["Responses"].get(self.table, ()) if found["job"]["S"] == job_id)
+            requests = answer.get("UnprocessedKeys", {})
+            return not requests
+
+        self._until_done(attempt, f"{len(asked)} records")
+        return sum(self._delete(job_id, found) for found in left)
+
+    def _delete(self, job_id: str, found: Mapping[str, Any]) -> bool:
+        try:
+            with translated(f"deleting a record of {self.table}"):
+                self.client.delete_item(
+                    TableName=self.table,
+                    Key={"pk": found["pk"], "sk": found["sk"]},
+                    ConditionExpression="#job = :job",
+                    ExpressionAttributeNames={"#job": "job"},
+                    ExpressionAttributeValues={":job": _write(job_id)},
+                )
+        except ClientError as error:
+            if code(error) != "ConditionalCheckFailedException":
+                raise
+            return False
+        return True
 
     def _until_done(self, attempt: Callable[[], bool], what: str) -> None:
         for number in range(ATTEMPTS):

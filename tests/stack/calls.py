@@ -57,6 +57,9 @@ def resolved(resource: str) -> str:
 def needs(service: str, operation: str, params: dict[str, Any]) -> Iterator[Need]:
     """Yield what a call needs."""
     if service == "s3":
+        if operation == "ListObjectsV2":
+            yield "s3:ListBucket", f"arn:aws:s3:::{params['Bucket']}"
+            return
         action = S3_ACTIONS.get(operation, operation)
         if operation == "UploadPartCopy":
             action = "PutObject"

@@ -39,7 +39,8 @@ recipes:
 SMALL = b"id,at\n" + b"".join(b"%d,2026-01-01\n" % number for number in range(20))
 LARGE = b"id,text\n" + b"".join(b"%d,%s\n" % (number, b"x" * 1000) for number in range(6000))
 
-# What no function calls: Lambda reads the stream in the function's name, and the right to list makes S3 answer 404.
+# What no function calls: Lambda reads the stream in the function's name, and but for Merge, which lists, the right to
+# list is there to make S3 answer 404.
 NEVER_CALLED = {
     "dynamodb:DescribeStream",
     "dynamodb:GetRecords",
@@ -170,6 +171,9 @@ def watched(stores: Stores) -> Watched:
     # As an older job left them: Merge deletes what is stale.
     stores.outputs.put(Job.from_json(told).output_key("result.json"), b'{"outputs": [{"name": "rows.csv"}]}')
     assert run(stores, found, told)["status"] == "SUCCEEDED"
+    # A version with other keys: those of the first are swept.
+    told = take_in(stores, found, upload(stores, "orders/a.csv", SMALL.replace(b"1", b"2")))
+    assert run(stores, found, told)["status"] == "SUCCEEDED"
     job = Job.from_json(told)
     fail_an_output(stores, found)
     ask_who_holds(stores, found, job)
@@ -189,7 +193,7 @@ def test_the_roles_allow_what_the_functions_do_and_nothing_that_they_never_do(wa
 
 @pytest.mark.parametrize("function", template.FUNCTIONS)
 def test_a_function_may_list_exactly_the_buckets_that_it_reads(function: str) -> None:
-    """It never does, but without the right S3 answers 403, not 404, for a key that is not there."""
+    """Without the right S3 answers 403, not 404, for a key that is not there."""
     needs = allowed(function)
     read = {arn.partition("/")[0] for action, arn in needs if action == "s3:GetObject"}
     assert {arn for action, arn in needs if action == "s3:ListBucket"} == read

@@ -23,16 +23,21 @@ def run(job: Job, stores: Stores, execution: str = "first") -> dict[str, Any]:
 def resume(round: dict[str, Any], stores: Stores) -> dict[str, Any]:
     """Go on from a round, as a redrive of its Map would."""
     while round["again"]:
-        failures = 0
-        for text in stores.work.get(round["plan"]).splitlines():
-            line = json.loads(text)
-            step = steps.index if line["role"] == steps.INDEX else steps.work
-            event = {"job": round["job"], "execution": round["execution"], "line": line, "attempt": 1}
-            try:
-                step(event, stores)
-            except FanfoldError as error:
-                failures += 1
-                if failures > round["tolerated_failures"]:
-                    raise MapFailed(line["id"]) from error
-        round = steps.merge(round, stores)
+        round = once(round, stores)
     return round
+
+
+def once(round: dict[str, Any], stores: Stores) -> dict[str, Any]:
+    """Work on the lines of a round, and merge it."""
+    failures = 0
+    for text in stores.work.get(round["plan"]).splitlines():
+        line = json.loads(text)
+        step = steps.index if line["role"] == steps.INDEX else steps.work
+        event = {"job": round["job"], "execution": round["execution"], "line": line, "attempt": 1}
+        try:
+            step(event, stores)
+        except FanfoldError as error:
+            failures += 1
+            if failures > round["tolerated_failures"]:
+                raise MapFailed(line["id"]) from error
+    return steps.merge(round, stores)

@@ -140,6 +140,60 @@ def test_a_stale_job_writes_no_record(stores: Stores) -> None:
     assert not stores.account.client("dynamodb").scan(TableName="records")["Items"]
 
 
+def standing(stores: Stores) -> dict[tuple[str, str], str]:
+    """Return the job of every record, by its key."""
+    found = stores.account.client("dynamodb").scan(TableName="records")["Items"]
+    return {(item["pk"]["S"], item["sk"]["S"]): item["job"]["S"] for item in found}
+
+
+def test_records_of_other_versions_are_deleted_whether_these_were_published_or_not(stores: Stores) -> None:
+    """After a shorter version, after one that failed half-way, and for each of several in a row."""
+    indexed = {"index": {"partition": "a"}}
+    for number, (body, indexing) in enumerate([(b"abcdefgh", 9), (b"abc", 9), (b"abcdefghij", 3), (b"ab", 9)]):
+        job = job_of(stores, body, sequencer=f"0{number}", **indexed)
+        round = steps.split(job.to_json() | {"execution": "e"}, stores)
+        round = machine.once(round, stores)
+        for text in stores.work.get(round["plan"]).splitlines()[:indexing]:
+            steps.index({"job": job.id, "execution": "e", "line": json.loads(text), "attempt": 1}, stores)
+        if indexing < 9:
+            stores.jobs.release(job)
+            assert len(standing(stores)) == 6, "the job is lost after six of its records"
+            continue
+        assert machine.resume(round, stores)["status"] == "SUCCEEDED"
+        assert set(standing(stores).values()) == {job.id}
+        assert len(standing(stores)) == len(body)
+        assert len({key.split("/")[2] for key in stores.work.keys("records/")}) == 1
+
+
+def test_a_job_whose_records_were_deleted_writes_them_again(stores: Stores) -> None:
+    """Two recipes take turns on one version: what stands is of the last one that was run."""
+    first = job_of(stores, b"abcd", index={"partition": "a"})
+    second = replace(first, recipe=table_recipe(chunk=2, index={"partition": "b"}))
+    for turn, job in enumerate([first, second, first, first, second]):
+        machine.run(job, stores, execution=f"turn {turn}")
+        assert list(standing(stores).values()) == [job.id] * 4
+
+
+def test_a_recipe_without_an_index_leaves_no_record_of_the_one_that_had_one(stores: Stores) -> None:
+    indexed = job_of(stores, b"abcd", index={"partition": "a"})
+    machine.run(indexed, stores)
+    machine.run(replace(indexed, recipe=table_recipe(chunk=2)), stores, execution="second")
+    assert standing(stores) == {}
+    assert stores.work.keys("records/") == []
+
+
+def test_a_record_that_another_object_wrote_over_is_not_deleted(stores: Stores) -> None:
+    """Where the data names the keys, two objects may name the same ones: the later job's record stays."""
+    fields: dict[str, Any] = {"index": {"partition": "a", "sort": "n"}}
+    old = job_of(stores, b"abcd", sequencer="01", **fields)
+    machine.run(old, stores)
+    other = job_of(stores, b"abc", key="orders/b.csv", **fields)
+    machine.run(other, stores)
+    new = job_of(stores, b"a", sequencer="02", **fields)
+    machine.run(new, stores)
+    assert list(standing(stores).values()) == [new.id, other.id, other.id]
+
+
 def test_a_job_waits_while_another_publishes_the_same_object(stores: Stores) -> None:
     holder = job_of(stores, b"abc")
     waiting = replace(holder, recipe=table_recipe(chunk=2, output="csv"))

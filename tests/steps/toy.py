@@ -42,8 +42,8 @@ def process(source: Source, recipe: Any, layout: Json, line: Line, desk: Desk) -
 
 def records(recipe: Any, layout: Json, line: Line, desk: Desk) -> Iterator[Record]:
     processed.append(line.id)
-    for ordinal in range(line.span["rows"]):
-        yield Record("all", None, line.span["first"] + ordinal, {"n": line.span["first"] + ordinal})
+    for ordinal in range(line.span["first"], line.span["first"] + line.span["rows"]):
+        yield Record("all", recipe.index.sort and str(ordinal), ordinal, {"n": ordinal})
 
 
 def merge(round: Round) -> Again | Folded:
