@@ -6,7 +6,9 @@ Usage: python -I -S probe.py DIRECTORY HANDLER..., the package built for the mac
 
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
 import importlib
 import io
 import json
@@ -38,6 +40,7 @@ def make_clients() -> None:
     for service in CLIENTS:
         boto3.client(service)
     boto3.client("dynamodb").get_paginator("query")
+    boto3.client("s3").get_paginator("list_objects_v2")
     boto3.client("stepfunctions").get_paginator("list_map_runs")
 
 
@@ -59,6 +62,19 @@ def fold_tables() -> None:
         for output in ("jsonl", "csv", "parquet"):
             made = run(table, TABLE, TableRecipe(columns=columns, output=output, chunk=16)).outputs[f"rows.{output}"]
             assert notes(made, output) == [row["note"] or None for row in rows], (columns, output, made)
+
+
+def open_tables() -> None:
+    """Take the table compressed in every way."""
+    import pyarrow
+
+    from fanfold.kinds import table
+    from fanfold.kinds.table.recipe import TableRecipe
+    from tests.kinds.driver import run
+
+    zstd = pyarrow.compress(TABLE, codec="zstd", asbytes=True)
+    for packed in (gzip.compress(TABLE), bz2.compress(TABLE), zstd):
+        assert run(table, packed, TableRecipe()).outputs == run(table, TABLE, TableRecipe()).outputs
 
 
 def notes(made: bytes, output: str) -> list[str | None]:
@@ -87,6 +103,7 @@ if __name__ == "__main__":
     sniff()
     if (package / "pyarrow").is_dir():
         fold_tables()
+        open_tables()
     import fanfold
 
     assert Path(fanfold.__file__).is_relative_to(package)
