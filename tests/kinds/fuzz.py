@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter
 
-from fanfold.kinds.table import bounds, certifying, csv_grammar, json_grammar, json_reading
+from fanfold.kinds.table import bounds, certifying, csv_blocks, csv_grammar, json_grammar, json_reading
 from tests.kinds.json_cases import json_case
 from tests.kinds.oracle import CsvCase, Dialect, check_csv, check_json, check_jsonl
 
@@ -122,7 +122,7 @@ def thresholds(pick: random.Random) -> None:
     certifying.SCAN_LIMIT_BYTES = pick.choice([0, 50, 8 << 20])
     csv_grammar.LEAP_BYTES = pick.choice([0, 4096])
     bounds.GUESS_BYTES = pick.choice([8, 1 << 20])
-    bounds.MARK_UNITS = pick.choice([1, 7, 100, 1 << 20])
+    csv_blocks.BLOCK_UNITS = pick.choice([1, 7, 100, 1 << 20])
     json_grammar.LOOK_BYTES = pick.choice([8, 100, 64 << 10])
     json_reading.BATCH_BYTES = pick.choice([1, 50, 128 << 10])
     json_reading.LINES_BYTES = pick.choice([1, 50, 128 << 10])

@@ -25,11 +25,6 @@ LOOK_STEPS_BYTES = (4 << 10, 8 << 10, 16 << 10, 32 << 10, 60 << 10)
 GUESS_BYTES = 1 << 20
 """How much of its span a worker looks at, at first, to guess where its first row begins."""
 
-
-MARK_UNITS = 2 << 20
-"""About how far apart the marks are that the search for a span's end leaves: what is read at once."""
-
-
 MEETING_ROWS = 256
 """Over how many rows two guesses are followed to see whether they come to the same one."""
 
@@ -103,7 +98,8 @@ def find(
     """Find the bounds of the rows that begin in [start, stop), and return the bytes read for it.
 
     `pin` is where the first of them begins, if that is known. Row starts are a function of the source, the layout
-    and these arguments. Without `to_end` the end is left open, for a reader to find as it reads the rows.
+    and these arguments. Without `to_end` the end is left open, for a reader to find as it reads the rows; `with_alts`
+    then adds what follows from it.
     """
     rows = grammar(layout)
     if start <= layout.start:
@@ -116,12 +112,22 @@ def find(
             return Bounds(pin, pin, {}), window
         open_ended = Bounds(pin, None, {})
         return _ended(rows, window, 0, stop, open_ended) if to_end else open_ended, window
-    starts = _guess(rows, window, bound)
-    if not starts:
+    window.guesses = _guess(rows, window, bound)
+    if not window.guesses:
         return Bounds(None, None, {}), window
-    open_ended = Bounds(window.offset(starts[0]), None, {})
-    found = _ended(rows, window, starts[0], stop, open_ended) if to_end else open_ended
-    return replace(found, alts=_alts(rows, window, starts, bound, found.next)), window
+    first = window.guesses[0]
+    open_ended = Bounds(window.offset(first), None, {})
+    return with_alts(
+        _ended(rows, window, first, stop, open_ended), layout, stop, window
+    ) if to_end else open_ended, window
+
+
+def with_alts(bounds: Bounds, layout: Layout, stop: int, window: Window) -> Bounds:
+    """Return the bounds of the rows up to `stop` with what the other guesses at their first row come to."""
+    if len(window.guesses) < 2:
+        return bounds
+    rows = grammar(layout)
+    return replace(bounds, alts=_alts(rows, window, window.guesses, window.position(stop), bounds.next))
 
 
 def _alts(rows: Grammar, window: Window, starts: list[int], bound: int, following: int | None) -> dict[int, int]:
@@ -185,24 +191,26 @@ class Reading:
         window.grow(huge if step is None else self._stop + step)
         return True
 
+    def advance(self, rows: Grammar, row: int, bound: int) -> tuple[int, bool]:
+        """Go from a row start to the first one at or behind `bound`, or the end of the object.
+
+        Returns that and True; or, where a row is larger than it may be, where that begins, and False.
+        """
+        while True:
+            row, sure = rows.advance(self._window.shadow, row, bound, self._window.at_end)
+            if sure or not self.on(self._window.offset(row)):
+                return row, sure
+
 
 def _ended(rows: Grammar, window: Window, row: int, stop: int, bounds: Bounds) -> Bounds:
     """Return the bounds with the first row start at or behind `stop`, or with what there is instead."""
-    bound, reading = window.position(stop), Reading(window, stop)
-    while True:
-        try:
-            row, sure = rows.advance(window.shadow, row, min(bound, row + MARK_UNITS), window.at_end)
-        except Ended as found:
-            return bounds.closed(window.offset(found.position), window.size_bytes)
-        except Break as found:
-            return bounds.breaking(window.offset(found.position), window.offset(found.row), found.reason)
-        begins = window.offset(row)
-        if sure and (row >= bound or row >= len(window.shadow)):
-            return bounds.ending(begins)
-        if sure:
-            window.marks.append(row)
-        elif not reading.on(begins):
-            return bounds.outgrown(begins)
+    try:
+        row, sure = Reading(window, stop).advance(rows, row, window.position(stop))
+    except Ended as found:
+        return bounds.closed(window.offset(found.position), window.size_bytes)
+    except Break as found:
+        return bounds.breaking(window.offset(found.position), window.offset(found.row), found.reason)
+    return bounds.ending(window.offset(row)) if sure else bounds.outgrown(window.offset(row))
 
 
 def scan(source: Source, layout: Layout, first: int, stop: int) -> Bounds:

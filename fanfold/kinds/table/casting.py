@@ -106,7 +106,9 @@ def proven(texts: Any, kind: str) -> Any:
         return _all_booleans(texts) if plain is None else plain
     if kind in ("date", "timestamp"):
         return _days(texts, kind)
-    if kind not in _PATTERNS or not (_are_digits(texts, kind) or _all(_matching(texts, _PATTERNS[kind], kind))):
+    if kind not in _PATTERNS:
+        return None
+    if not (_are_digits(texts, kind) or _are_decimals(texts, kind) or _all(_matching(texts, _PATTERNS[kind], kind))):
         return None
     found = _arrow_cast(texts, kind)
     # Arrow rounds an integer that a float does not hold; to the lattice such a column is text.
@@ -134,6 +136,18 @@ def _are_digits(texts: Any, kind: str) -> bool:
     if begin_with_zero.true_count and pc.and_(begin_with_zero, pc.greater(lengths, 1)).true_count:
         return False
     return (pc.max(lengths).as_py() or 0) <= LONGEST_NUMBER_BYTES
+
+
+def _are_decimals(texts: Any, kind: str) -> bool:
+    """Tell quickly that all texts are floats without sign or exponent, if Arrow takes them: it refuses two points."""
+    if kind != "float" or pc.max(pc.binary_length(pc.ascii_trim(texts, "0123456789."))).as_py() != 0:
+        return False
+    if pc.starts_with(texts, ".").true_count or pc.ends_with(texts, ".").true_count:
+        return False
+    zeros = pc.starts_with(texts, "0").true_count
+    if zeros and zeros != pc.starts_with(texts, "0.").true_count + pc.equal(texts, "0").true_count:
+        return False
+    return bool(pc.max(pc.binary_length(texts)).as_py() <= LONGEST_NUMBER_BYTES)
 
 
 def declared(texts: Any, kind: str) -> Any:

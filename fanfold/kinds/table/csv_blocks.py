@@ -1,27 +1,38 @@
-"""From bytes to the rows of CSV as Arrow columns of text, a megabyte at a time.
+"""From bytes to the rows of CSV as Arrow columns of text, some megabytes at a time.
 
 Arrow's parser reads what it reads as `csv.reader` does, ten times faster. `csv.reader` itself reads the rest: dialects
 and rows that Arrow refuses or understands otherwise.
+
+A block is cut behind a line feed, and what Arrow makes of it tells whether a row ends there. Were the line feed
+inside quotes, then the last value of the last row would be the one that they opened, and end in that line feed: Arrow
+takes it as it stands, and a row too short is an error. So where that value ends in anything else a row ends, and the
+bytes need not be looked at before they are parsed.
 """
 
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
 
+from fanfold.kinds.table.bounds import Bounds, Reading
 from fanfold.kinds.table.cleaning import Cleaner
 from fanfold.kinds.table.csv_grammar import CsvGrammar
 from fanfold.kinds.table.csv_rows import raw, rows
 from fanfold.kinds.table.layout import Dialect, Layout
 from fanfold.kinds.table.rejects import Rejects
 from fanfold.kinds.table.window import Window
+
+BLOCK_UNITS = 2 << 20
+"""About how much is parsed at once: its columns fit a processor's cache."""
+
+_LONE_CR = re.compile(rb"\r(?!\n)")
 
 Span = tuple[int, int]
 """Where a row begins and ends, as positions in the window."""
@@ -41,7 +52,12 @@ class Batch:
 class CsvBlocks:
     """The rows of one span in batches; those that are no rows of this table are rejected."""
 
-    def __init__(self, window: Window, layout: Layout, cleaner: Cleaner, rejects: Rejects) -> None:
+    def __init__(self, window: Window, layout: Layout, cleaner: Cleaner, rejects: Rejects, bounds: Bounds) -> None:
+        """bounds: of the span, with its first row, and its end left open."""
+        self.bounds = bounds
+        """With the end, once all batches are read."""
+        self.unclosed: int | None = None
+        """The offset of the quote that the last row opens and the object does not close."""
         self._window = window
         self._layout = layout
         self._cleaner = cleaner
@@ -49,26 +65,68 @@ class CsvBlocks:
         self._grammar = CsvGrammar(layout.dialect, len(layout.columns))
         dialect = layout.dialect
         self._suits_arrow = bool(layout.columns) and dialect == Dialect(dialect.delimiter, dialect.quote)
+        # A null shows no text, by which a block's end is told.
+        self._tells_ends = self._suits_arrow and not any(text.endswith("\n") for text in cleaner.nulls)
         self._parsing = pyarrow.csv.ParseOptions(
             delimiter=dialect.delimiter, quote_char=dialect.quote or False, newlines_in_values=True
         )
-        self._converting = pyarrow.csv.ConvertOptions(
-            column_types=dict.fromkeys(layout.names, pa.string()),
-            null_values=sorted(cleaner.nulls),
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=True,
-        )
+        self._converting = {
+            is_ascii: pyarrow.csv.ConvertOptions(
+                check_utf8=not is_ascii,
+                column_types=dict.fromkeys(layout.names, pa.string()),
+                null_values=sorted(cleaner.nulls),
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=True,
+            )
+            for is_ascii in (True, False)
+        }
 
-    def batches(self, first: int, last: int) -> Iterator[Batch]:
-        """Yield what lies from position `first` to `last`, both row starts."""
-        marks = [mark for mark in self._window.marks if first < mark < last]
-        for start, stop in pairwise((first, *marks, last)):
-            yield self._by_arrow(start, stop) or self._by_reader(start, stop)
+    def batches(self, stop: int) -> Iterator[Batch]:
+        """Yield the rows that begin before the offset `stop`, and find where the first one behind them does."""
+        window = self._window
+        bound, reading = window.position(stop), Reading(window, stop)
+        at = begins = window.position(self.bounds.first or 0)
+        while at < bound and at < len(window.shadow):
+            begins = at
+            end = self._cut(at, bound)
+            batch = None if end is None else self._by_arrow(at, end)
+            if batch is None or end is None or not self._ends_a_row(batch, end):
+                end, sure = reading.advance(self._grammar, at, min(bound, at + BLOCK_UNITS))
+                if not sure:
+                    self.bounds = self.bounds.outgrown(window.offset(end))
+                    return
+                batch = self._by_arrow(at, end) or self._by_reader(at, end)
+            yield batch
+            at = end
+        self.bounds = self.bounds.ending(window.offset(at))
+        if at > begins and window.at_end and at >= len(window.shadow):
+            self.unclosed = self._unclosed(begins, at)
 
-    def last_start(self, first: int, last: int) -> int | None:
-        """Return where the last row that ends at `last` begins, None where there is none."""
-        start = max((mark for mark in self._window.marks if first < mark < last), default=first)
-        return max((row for row, _ in self._grammar.rows(self._window.shadow, start, last)), default=None)
+    def _cut(self, start: int, bound: int) -> int | None:
+        """Return where a block from a row start on may end: behind a line feed near its size, or the first at `bound`.
+
+        None where there is none, or where a CR by itself, which ends a row too, may stand before it.
+        """
+        if not self._tells_ends:
+            return None
+        shadow = self._window.shadow
+        last = start + BLOCK_UNITS >= bound
+        found = shadow.find(b"\n", bound - 1) if last else shadow.rfind(b"\n", start, start + BLOCK_UNITS)
+        if found < 0 or (shadow.find(b"\r", start, found) >= 0 and _LONE_CR.search(shadow, start, found + 1)):
+            return None
+        return found + 1
+
+    def _ends_a_row(self, batch: Batch, end: int) -> bool:
+        """Tell whether a row of a parsed block ends where the block does, behind a line feed."""
+        if self._window.at_end and end >= len(self._window.shadow):
+            return True
+        return not batch.rows or not str(batch.columns[-1][-1].as_py() or "").endswith("\n")
+
+    def _unclosed(self, start: int, stop: int) -> int | None:
+        """Return the offset of the quote that the last of the rows from `start` to the object's end opens."""
+        last = max((row for row, _ in self._grammar.rows(self._window.shadow, start, stop)), default=None)
+        opened = None if last is None else self._grammar.open_quote(self._window.shadow, last)
+        return None if opened is None else self._window.offset(opened)
 
     def _by_arrow(self, start: int, stop: int) -> Batch | None:
         """Return what lies between two row starts; None where Arrow would not read it as `csv.reader` does."""
@@ -84,7 +142,7 @@ class CsvBlocks:
             return None
         reading = pyarrow.csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=self._layout.names)
         try:
-            table = pyarrow.csv.read_csv(pa.py_buffer(data), reading, self._parsing, self._converting)
+            table = pyarrow.csv.read_csv(pa.py_buffer(data), reading, self._parsing, self._converting[data.isascii()])
         except pa.ArrowInvalid:
             return None  # rows of too many or too few cells, or bytes that are no UTF-8: found one by one
         located = _Rows(self._grammar, self._window, start, stop)

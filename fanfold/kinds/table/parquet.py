@@ -53,7 +53,7 @@ def row_group(batches: Sequence[Any], kinds: Any) -> bytes:
 def _repeats(column: Any) -> bool:
     """Tell whether a column has few enough different values for a dictionary, by its first ones."""
     first = column.slice(0, SAMPLED_VALUES)
-    return bool(pc.count_distinct(first, mode="all").as_py() <= REPEATING_SHARE * len(first))
+    return bool(len(pc.unique(first)) <= REPEATING_SHARE * len(first))
 
 
 def _encoding(kind: Any) -> str:

@@ -15,8 +15,8 @@ class Window:
         self.unit = unit
         self.start = start
         self.raw = self.shadow = b""
-        self.marks: list[int] = []
-        """Positions of some row starts, ascending, that the search for a span's end came by."""
+        self.guesses: list[int] = []
+        """Positions where the first row may begin, the likeliest first; none where that is known."""
         self.grow(stop)
 
     @property

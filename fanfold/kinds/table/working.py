@@ -8,7 +8,7 @@ from functools import partial
 
 from fanfold.kinds.pieces import Pieces
 from fanfold.kinds.table import packing
-from fanfold.kinds.table.bounds import find, grammar
+from fanfold.kinds.table.bounds import find, grammar, with_alts
 from fanfold.kinds.table.csv_blocks import CsvBlocks
 from fanfold.kinds.table.json_grammar import ArrayGrammar, ValuesGrammar
 from fanfold.kinds.table.json_reading import JsonLines, JsonSpan
@@ -40,8 +40,8 @@ def process(source: Source, recipe: TableRecipe, layout: Json, line: Line, desk:
         source = Pieces(pinned.pieces, desk.read)
     span = line.span
     rules = grammar(pinned)
-    spread = isinstance(rules, ArrayGrammar | ValuesGrammar)
-    bounds, window = find(source, pinned, span["start"], span["stop"], span.get("pin"), to_end=not spread)
+    ends_by_line = pinned.format == "jsonl"
+    bounds, window = find(source, pinned, span["start"], span["stop"], span.get("pin"), to_end=ends_by_line)
     desk.note(bounds.to_json())
     spooled = partial(tempfile.SpooledTemporaryFile, SPOOLED_BYTES)
     with spooled() as rows_file, spooled() as rejects_file:
@@ -55,17 +55,14 @@ def process(source: Source, recipe: TableRecipe, layout: Json, line: Line, desk:
                 objects = JsonSpan(window, pinned, rejects, rules, bounds)
                 read(objects.batches(window.position(bounds.first), window.position(span["stop"])), writer)
                 bounds = objects.bounds
+        elif pinned.format == "csv" and bounds.first is not None:
+            blocks = CsvBlocks(window, pinned, writer.cleaner, rejects, bounds)
+            read_csv(blocks.batches(span["stop"]), writer)
+            bounds = with_alts(blocks.bounds, pinned, span["stop"], window)
+            unclosed = blocks.unclosed
         elif bounds.first is not None and bounds.next is not None:
             first, last = window.position(bounds.first), window.position(bounds.next)
-            if pinned.format == "csv":
-                blocks = CsvBlocks(window, pinned, writer.cleaner, rejects)
-                read_csv(blocks.batches(first, last), writer)
-                last_start = blocks.last_start(first, last) if bounds.next >= source.size_bytes else None
-                if last_start is not None:
-                    opened = rules.open_quote(window.shadow, last_start)
-                    unclosed = None if opened is None else window.offset(opened)
-            else:
-                read(JsonLines(window, pinned, rejects).batches(first, last), writer)
+            read(JsonLines(window, pinned, rejects).batches(first, last), writer)
         facts = writer.finish()
         if rejects.count:
             desk.write("rejects", rejects_file)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import astuple
-from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fanfold.kinds import table
-from fanfold.kinds.table import bounds, certifying, csv_grammar, layout
+from fanfold.kinds.table import bounds, certifying, csv_blocks, csv_grammar, layout
+from fanfold.kinds.table.cleaning import Cleaner
 from fanfold.kinds.table.csv_grammar import CsvGrammar
 from fanfold.kinds.table.recipe import TableRecipe
+from fanfold.kinds.table.rejects import Rejects
 from tests import strategies
 from tests.kinds.driver import CountingSource
 from tests.kinds.oracle import CsvCase, Dialect, check_csv, check_jsonl
@@ -33,7 +35,7 @@ def test_thresholds_are_for_speed_alone(case: CsvCase, scanned: int, look: tuple
         patch.setattr(csv_grammar, "LEAP_BYTES", 0)
         patch.setattr(bounds, "GUESS_BYTES", 8)
         patch.setattr(bounds, "LOOK_STEPS_BYTES", look)
-        patch.setattr(bounds, "MARK_UNITS", mark)
+        patch.setattr(csv_blocks, "BLOCK_UNITS", mark)
         check_csv(case)
 
 
@@ -106,13 +108,18 @@ def test_a_leap_lands_where_row_by_row_does(case: CsvCase, data: st.DataObject) 
         assert rows.advance(text, row, bound, True) == (min(start for start in starts if start >= bound), True)
 
 
-def test_the_search_for_the_end_leaves_marks_to_read_by() -> None:
-    """Arrow reads some megabytes at once; each mark is a row start, and none lies far from the next."""
+def test_blocks_end_where_a_row_does_though_nobody_looked_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrow reads some megabytes at once, and what it reads proves where they end."""
     data = b"a,b\n" + b'1,"x\ny"\n' * 900_000
     source = CountingSource(data)
-    found = layout.Layout.from_json(table.plan(source, TableRecipe(columns="text")).layout)
-    _, window = bounds.find(source, found, 4, len(data))
-    edges = [0, *window.marks, len(window.shadow)]
-    assert len(edges) == 2 + len(data) // bounds.MARK_UNITS
-    assert all(data[4 + edge :].startswith(b"1,") for edge in edges[:-1])
-    assert max(stop - start for start, stop in pairwise(edges)) <= bounds.MARK_UNITS + 8
+    recipe = TableRecipe(columns="text")
+    found = layout.Layout.from_json(table.plan(source, recipe).layout)
+    start, window = bounds.find(source, found, 4, len(data), to_end=False)
+    rejects = Rejects(io.BytesIO())
+    blocks = csv_blocks.CsvBlocks(window, found, Cleaner(recipe.clean), rejects, start)
+    monkeypatch.setattr(CsvGrammar, "advance", None)
+    batches = list(blocks.batches(len(data)))
+    assert sum(batch.rows for batch in batches) == 900_000
+    assert {text for batch in batches for text in batch.columns[1].unique().to_pylist()} == {"x\ny"}
+    assert len(batches) == 1 + len(data) // csv_blocks.BLOCK_UNITS
+    assert blocks.bounds.next == len(data)
