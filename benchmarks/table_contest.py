@@ -15,9 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fanfold.kinds.table.parquet import COMPRESSION_LEVEL
+
 CORES = 2
 
-LEVEL = 3
+LEVEL = COMPRESSION_LEVEL
 """Of zstd, for everybody: fanfold's own."""
 
 Figures = dict[str, Any]
@@ -39,11 +41,12 @@ def clock(figures: Figures) -> Iterator[None]:
 
 def fanfold_csv(path: Path, out: Path, chunk: str) -> Figures:
     """CSV to one Parquet file: split, two workers, merge, pieces put together."""
-    from local_job import Workers, run
+    from local_job import Workers, run, warm
 
     from fanfold.kinds.table.recipe import TableRecipe
 
     figures: Figures = {}
+    warm("table")
     with Workers("table", CORES) as workers:
         with clock(figures):
             ran = run(workers, path, TableRecipe(output="parquet", chunk=chunk), out)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import charts
+from table_contest import LEVEL
 
 Figures = dict[str, Any]
 
@@ -64,7 +65,7 @@ def claim(what: str, measured: float | None, claimed: float) -> str:
 
 def csv_text(results: Figures) -> Iterator[str]:
     found = results["csv"]
-    yield f"CSV to Parquet, zstd 3, {results['cores']} cores, {found['bytes'] / MB:,.0f} MB"
+    yield f"CSV to Parquet, zstd {LEVEL}, {results['cores']} cores, {found['bytes'] / MB:,.0f} MB"
     for name, one in found["whole"].items():
         yield line(name, one, found["bytes"])
     yield f"on {found['share_bytes'] / MB:,.0f} MB of it"
