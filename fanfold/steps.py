@@ -17,7 +17,7 @@ from typing import IO, Any
 from fanfold import __version__, kinds
 from fanfold.aws.ledger import Ledger, job_of
 from fanfold.aws.objects import Bucket, S3Source
-from fanfold.aws.records import record_key
+from fanfold.aws.records import Marshal
 from fanfold.aws.stores import Stores
 from fanfold.errors import FanfoldError, Superseded
 from fanfold.fields import allowed
@@ -227,8 +227,9 @@ def _write_records(setting: Setting, line: Line, layout: Json, desk: PartDesk) -
     records = list(setting.kind.records(job.recipe.body, layout, line, desk))
     if not records:
         return {"records": 0, "ledger": None}
+    marshal = Marshal(job)
     name = f"{line.id}-{setting.fingerprint(line, layout)}"
-    key = setting.ledger.write(name, [record_key(job, record) for record in records])
+    key = setting.ledger.write(name, [marshal.key(record) for record in records])
     return {"records": setting.stores.records.write(job, records), "ledger": key}
 
 

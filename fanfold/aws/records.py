@@ -6,14 +6,12 @@ version of its object is never answered by `query`, and is deleted once the newe
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import islice
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -22,39 +20,24 @@ from botocore.exceptions import ClientError
 from fanfold.aws.faults import code, translated
 from fanfold.aws.jobs import Jobs, padded
 from fanfold.aws.ledger import RecordKey
+from fanfold.aws.wire import Wire
 from fanfold.errors import InvalidInput, TransientError
+from fanfold.items import FLOAT_LIMITS, PARTITION_LIMIT_BYTES, SORT_LIMIT_BYTES
 from fanfold.job import Job, place
 from fanfold.model import Json, Record
 
 BATCH = 25
 """Items in one BatchWriteItem, DynamoDB's limit."""
 
-PARTITION_LIMIT_BYTES, SORT_LIMIT_BYTES = 2048, 1024
-"""DynamoDB's limits on keys (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)."""
-
 READ_BATCH = 100
 """Items in one BatchGetItem, DynamoDB's limit."""
 
-_WRITTEN_BY: dict[str, Any] = {"ProjectionExpression": "pk, sk, #job", "ExpressionAttributeNames": {"#job": "job"}}
-
 WRITES_AT_ONCE = 8
-ATTEMPTS = 8
+ATTEMPTS = 12
+PAUSE_S, LONGEST_PAUSE_S = 0.05, 5.0
 
 _write = TypeSerializer().serialize
 _read = TypeDeserializer().deserialize
-
-Item = dict[str, Any]
-
-
-def _storable(value: Json) -> Json:
-    """Return a value as DynamoDB can hold it: numbers exact, and what is no number as text."""
-    if isinstance(value, float):
-        return Decimal(repr(value)) if math.isfinite(value) else repr(value)
-    if isinstance(value, Mapping):
-        return {name: _storable(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_storable(inner) for inner in value]
-    return value
 
 
 def partition_key(recipe: str, value: str) -> str:
@@ -62,30 +45,79 @@ def partition_key(recipe: str, value: str) -> str:
     return f"record#{recipe}#{value}"
 
 
-def record_key(job: Job, record: Record) -> RecordKey:
-    """Return where a record is kept; raise InvalidInput where its key is too long."""
-    partition = partition_key(job.recipe_name, record.partition)
-    sort = f"{place(job.source)}#{record.ordinal:012}" if record.sort is None else record.sort
-    for name, value, limit in (("pk", partition, PARTITION_LIMIT_BYTES), ("sk", sort, SORT_LIMIT_BYTES)):
-        if (size := len(value.encode())) > limit:
-            raise InvalidInput(f"record {record.ordinal} has a {name} of {size} bytes; DynamoDB's limit is {limit}")
-    return partition, sort
+def marshalled(value: Json) -> dict[str, Any]:
+    """Return a value as DynamoDB's JSON has it: numbers exact, and what it cannot hold as a number as text."""
+    kind = type(value)
+    if kind is str:
+        return {"S": value}
+    if kind is bool:
+        return {"BOOL": value}
+    if kind is int:
+        return {"N": str(value)}
+    if kind is float:
+        least, most = FLOAT_LIMITS
+        return {"N" if least < abs(value) < most or value == 0 else "S": repr(value)}
+    if value is None:
+        return {"NULL": True}
+    if kind is dict:
+        return {"M": {name: marshalled(inner) for name, inner in value.items()}}
+    if isinstance(value, list | tuple):
+        return {"L": [marshalled(inner) for inner in value]}
+    if isinstance(value, Decimal) and value.is_finite():
+        return {"N": str(value)}
+    if isinstance(value, Mapping):
+        return marshalled(dict(value))
+    return {"S": str(value)}
 
 
-def item(job: Job, record: Record) -> Item:
-    """Return a record as a DynamoDB item; raise InvalidInput where its key is too long."""
-    partition, sort = record_key(job, record)
-    values = {
-        "pk": partition,
-        "sk": sort,
-        "job": job.id,
-        "object": f"{job.source.bucket}/{job.source.key}",
-        "sequencer": padded(job.sequencer),
-        "ordinal": record.ordinal,
-        "row": _storable(record.attributes),
-        "totals": [list(total) for total in record.totals],
-    }
-    return {name: _write(value) for name, value in values.items()}
+class Marshal:
+    """Makes the items of one job, as the bytes that go over the wire."""
+
+    def __init__(self, job: Job) -> None:
+        import orjson
+
+        self._dumps = orjson.dumps
+        self._recipe = partition_key(job.recipe_name, "")
+        self._place = f"{place(job.source)}#"
+        common = {
+            "job": job.id,
+            "object": f"{job.source.bucket}/{job.source.key}",
+            "sequencer": padded(job.sequencer),
+        }
+        fields = orjson.dumps({name: {"S": value} for name, value in common.items()})
+        self._common = fields[1:-1]
+
+    def key(self, record: Record) -> RecordKey:
+        """Return where a record is kept; raise InvalidInput where its key is too long."""
+        partition = self._recipe + record.partition
+        sort = f"{self._place}{record.ordinal:012}" if record.sort is None else record.sort
+        if len(partition) + len(sort) > SORT_LIMIT_BYTES // 4:  # no character has more than 4 bytes
+            for name, value, limit in (("pk", partition, PARTITION_LIMIT_BYTES), ("sk", sort, SORT_LIMIT_BYTES)):
+                if (size := len(value.encode())) > limit:
+                    raise InvalidInput(
+                        f"record {record.ordinal} has a {name} of {size} bytes; DynamoDB's limit is {limit}"
+                    )
+        return partition, sort
+
+    def item(self, key: RecordKey, record: Record) -> bytes:
+        """Return the JSON of a record's item."""
+        dumps = self._dumps
+        row = dumps(
+            {
+                name: {"S": value} if type(value) is str else marshalled(value)
+                for name, value in record.attributes.items()
+            }
+        )
+        added = [{"L": [{"S": total}, {"S": by}, {"N": str(amount)}]} for total, by, amount in record.totals]
+        totals = dumps({"L": added}) if added else b'{"L":[]}'
+        return b'{"pk":{"S":%b},"sk":{"S":%b},%b,"ordinal":{"N":"%d"},"row":{"M":%b},"totals":%b}' % (
+            dumps(key[0]),
+            dumps(key[1]),
+            self._common,
+            record.ordinal,
+            row,
+            totals,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,52 +126,45 @@ class Records:
 
     client: Any
     table: str
+    wire: Wire
 
     def write(self, job: Job, records: Iterable[Record]) -> int:
-        """Write records; return how many. Of two with equal keys the later one in the object stays.
+        """Write records; return how many. Of two with equal keys the later one given stays.
 
         Raises TransientError where DynamoDB keeps refusing some for want of capacity.
         """
+        marshal = Marshal(job)
+        window: dict[RecordKey, bytes] = {}
         count = 0
-        remaining = iter(records)
         with ThreadPoolExecutor(WRITES_AT_ONCE) as pool:
-            while window := list(islice(remaining, BATCH * WRITES_AT_ONCE * 4)):
-                count += len(window)
-                # A key made of the row's place is the row's alone; a key that the data names may recur.
-                own = [item(job, record) for record in window if record.sort is None]
-                shared = [item(job, record) for record in window if record.sort is not None]
-                batches = [own[start : start + BATCH] for start in range(0, len(own), BATCH)]
-                list(pool.map(self._put_batch, batches))
-                list(pool.map(self._put_unless_later, shared))
+            for record in records:
+                key = marshal.key(record)
+                window[key] = marshal.item(key, record)
+                count += 1
+                if len(window) == BATCH * WRITES_AT_ONCE * 4:
+                    self._write_all(pool, window)
+                    window = {}
+            self._write_all(pool, window)
         return count
 
-    def _put_batch(self, items: list[Item]) -> None:
-        requests = {self.table: [{"PutRequest": {"Item": made}} for made in items]}
+    def _write_all(self, pool: ThreadPoolExecutor, window: Mapping[RecordKey, bytes]) -> None:
+        items = list(window.values())
+        batches = [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
+        list(pool.map(self._write_batch, batches))
+
+    def _write_batch(self, items: list[bytes]) -> None:
+        import orjson
+
+        requests = b'[{"PutRequest":{"Item":%b}}]' % b'}},{"PutRequest":{"Item":'.join(items)
 
         def attempt() -> bool:
             nonlocal requests
-            requests = self.client.batch_write_item(RequestItems=requests).get("UnprocessedItems", {})
-            return not requests
+            answer = self.wire.call("BatchWriteItem", b'{"RequestItems":{"%b":%b}}' % (self.table.encode(), requests))
+            left = answer.get("UnprocessedItems", {}).get(self.table, [])
+            requests = orjson.dumps(left)
+            return not left
 
-        self._until_done(attempt, f"{len(items)} records")
-
-    def _put_unless_later(self, made: Item) -> None:
-        """Put an item unless the same object, or a newer version of it, put a later row under its key."""
-        try:
-            with translated(f"writing a record to {self.table}"):
-                self.client.put_item(
-                    TableName=self.table,
-                    Item=made,
-                    ConditionExpression=(
-                        "attribute_not_exists(pk) OR #object <> :object OR sequencer < :sequencer OR "
-                        "(sequencer = :sequencer AND ordinal <= :ordinal)"
-                    ),
-                    ExpressionAttributeNames={"#object": "object"},
-                    ExpressionAttributeValues={f":{name}": made[name] for name in ("object", "sequencer", "ordinal")},
-                )
-        except ClientError as error:
-            if code(error) != "ConditionalCheckFailedException":
-                raise
+        self._until_done(attempt, f"writing {len(items)} records to {self.table}")
 
     def sweep(self, job_id: str, keys: Sequence[RecordKey]) -> int:
         """Delete the records at these keys that a job wrote and no later one wrote over; return how many.
@@ -151,43 +176,63 @@ class Records:
             return sum(pool.map(lambda batch: self._sweep_batch(job_id, batch), batches))
 
     def _sweep_batch(self, job_id: str, keys: Sequence[RecordKey]) -> int:
-        asked = [{"pk": _write(partition), "sk": _write(sort)} for partition, sort in dict.fromkeys(keys)]
-        requests = {self.table: {"Keys": asked, **_WRITTEN_BY}}
-        left: list[dict[str, Any]] = []
+        asked = [{"pk": {"S": partition}, "sk": {"S": sort}} for partition, sort in dict.fromkeys(keys)]
+        # An item that was written a moment ago must be seen, or it would stand for ever.
+        projected = {"ProjectionExpression": "pk, sk, #job", "ExpressionAttributeNames": {"#job": "job"}}
+        requests: Any = {self.table: {"Keys": asked, "ConsistentRead": True, **projected}}
+        left: list[Any] = []
 
         def attempt() -> bool:
             nonlocal requests
-            answer = self.client.batch_get_item(RequestItems=requests)
+            answer = self._call("BatchGetItem", {"RequestItems": requests})
             left.extend(found for found in answer["Responses"].get(self.table, ()) if found["job"]["S"] == job_id)
             requests = answer.get("UnprocessedKeys", {})
             return not requests
 
-        self._until_done(attempt, f"{len(asked)} records")
-        return sum(self._delete(job_id, found) for found in left)
+        self._until_done(attempt, f"reading {len(asked)} records of {self.table}")
+        return sum(self._delete(job_id, found["pk"], found["sk"]) for found in left)
 
-    def _delete(self, job_id: str, found: Mapping[str, Any]) -> bool:
-        try:
-            with translated(f"deleting a record of {self.table}"):
-                self.client.delete_item(
-                    TableName=self.table,
-                    Key={"pk": found["pk"], "sk": found["sk"]},
-                    ConditionExpression="#job = :job",
-                    ExpressionAttributeNames={"#job": "job"},
-                    ExpressionAttributeValues={":job": _write(job_id)},
-                )
-        except ClientError as error:
-            if code(error) != "ConditionalCheckFailedException":
-                raise
-            return False
-        return True
+    def _delete(self, job_id: str, partition: Any, sort: Any) -> bool:
+        """Delete a record if it is still the job's; tell whether it was."""
+        request = {
+            "TableName": self.table,
+            "Key": {"pk": partition, "sk": sort},
+            "ConditionExpression": "#job = :job",
+            "ExpressionAttributeNames": {"#job": "job"},
+            "ExpressionAttributeValues": {":job": {"S": job_id}},
+        }
+        is_deleted = True
+
+        def attempt() -> bool:
+            nonlocal is_deleted
+            try:
+                self._call("DeleteItem", request)
+            except ClientError as error:
+                if code(error) != "ConditionalCheckFailedException":
+                    raise
+                is_deleted = False
+            return True
+
+        self._until_done(attempt, f"deleting a record of {self.table}")
+        return is_deleted
+
+    def _call(self, operation: str, request: Any) -> Any:
+        import orjson
+
+        return self.wire.call(operation, orjson.dumps(request))
 
     def _until_done(self, attempt: Callable[[], bool], what: str) -> None:
+        """Try until all is done, with growing pauses of full jitter; raise TransientError where that is never."""
         for number in range(ATTEMPTS):
-            with translated(f"writing {what} to {self.table}"):
-                if attempt():
-                    return
-            time.sleep(random.uniform(0, min(5.0, 0.05 * 2**number)))  # noqa: S311 - jitter is no secret
-        raise TransientError(f"{self.table} still refused some of {what} after {ATTEMPTS} attempts")
+            try:
+                with translated(what):
+                    if attempt():
+                        return
+            except TransientError:
+                if number == ATTEMPTS - 1:
+                    raise
+            time.sleep(random.uniform(0, min(LONGEST_PAUSE_S, PAUSE_S * 2**number)))  # noqa: S311 - jitter is no secret
+        raise TransientError(f"{what}: some were still refused after {ATTEMPTS} attempts")
 
     def query(self, jobs: Jobs, recipe: str, value: str) -> Iterator[dict[str, Any]]:
         """Yield the rows under one value of the recipe's partition column, in the order of their sort keys."""

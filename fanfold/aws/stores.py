@@ -49,7 +49,7 @@ class Stores:
 
     @cached_property
     def records(self) -> Records:
-        return Records(self.account.client("dynamodb"), self.records_table)
+        return Records(self.account.client("dynamodb"), self.records_table, self.account.wire())
 
     @cached_property
     def totals(self) -> Totals:

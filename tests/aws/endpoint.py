@@ -1,0 +1,69 @@
+"""An endpoint that answers as it is told to, over real connections on 127.0.0.1."""
+
+from __future__ import annotations
+
+import json
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Answer:
+    """What the endpoint says once."""
+
+    body: Any = field(default_factory=dict)
+    status: int = 200
+    checksum: int | None = None
+    """A wrong one, where it is not that of the body."""
+    hangs_up: bool = False
+
+
+@dataclass
+class Endpoint:
+    """A server, what it was asked, and what it will answer; `{}` once that is used up."""
+
+    url: str
+    asked: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+
+
+@contextmanager
+def serving(*answers: Answer) -> Iterator[Endpoint]:
+    """Serve until the block ends."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            endpoint.asked.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            answer = endpoint.answers.pop(0) if endpoint.answers else Answer()
+            if answer.hangs_up:
+                self.close_connection = True
+                return
+            data = json.dumps(answer.body).encode()
+            self.send_response(answer.status)
+            self.send_header("Content-Length", str(len(data)))
+            checksum = zlib.crc32(data) if answer.checksum is None else answer.checksum
+            self.send_header("x-amz-crc32", str(checksum))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    endpoint = Endpoint(f"http://127.0.0.1:{server.server_address[1]}", answers=list(answers))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield endpoint
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
