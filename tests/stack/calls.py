@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,11 +91,20 @@ class Watched:
             events = stores.account.client(service).meta.events
             events.register(f"provide-client-params.{service}.*", self._note)
             events.register(f"provide-client-params.{SERVICES[service]}.*", self._note)
+        stores.account.client("dynamodb").meta.events.register("before-send.dynamodb.*", self._note_sent)
 
     def _note(self, params: dict[str, Any], model: Any, **_: Any) -> None:
         if self._function is not None:
             service = model.service_model.service_name
             self.needed.setdefault(self._function, set()).update(needs(service, model.name, params))
+
+    def _note_sent(self, request: Any, **_: Any) -> None:
+        """Take note of what goes past boto3's operations, over DynamoDB's own protocol."""
+        if self._function is not None:
+            target = request.headers["x-amz-target"]
+            operation = (target.decode() if isinstance(target, bytes) else target).partition(".")[2]
+            found = needs("dynamodb", operation, json.loads(request.body))
+            self.needed.setdefault(self._function, set()).update(found)
 
     @contextmanager
     def as_function(self, name: str) -> Iterator[None]:

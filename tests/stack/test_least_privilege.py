@@ -19,7 +19,7 @@ from fanfold.aws.objects import PART_MIN_BYTES
 from fanfold.aws.stores import Stores
 from fanfold.errors import SourceGone, TransientError
 from fanfold.job import Job
-from fanfold.model import Copied, ObjectRef, Record
+from fanfold.model import Copied, ObjectRef
 from tests.fakes import made_stores, table_recipe
 from tests.stack import template
 from tests.stack.calls import ACCOUNT, MACHINE_ARN, Need, Watched, allowed
@@ -123,12 +123,6 @@ def ask_who_holds(stores: Stores, watched: Watched, job: Job) -> None:
             stores.jobs.claim(other, 900)
 
 
-def index_under_a_sort_key(stores: Stores, watched: Watched, job: Job) -> None:
-    """Write a record whose key the data names, which another row may have too."""
-    with watched.as_function("TableIndex"):
-        stores.records.write(job, [Record("all", "2026", 0, {"n": 0})])
-
-
 def end(stores: Stores, watched: Watched, told: dict[str, Any]) -> None:
     """Let Watch hear that the execution failed in one of its chunks."""
     failed = {"status": "FAILED", "startDate": NOW, "stateMachineArn": MACHINE_ARN}
@@ -177,7 +171,6 @@ def watched(stores: Stores) -> Watched:
     job = Job.from_json(told)
     fail_an_output(stores, found)
     ask_who_holds(stores, found, job)
-    index_under_a_sort_key(stores, found, job)
     end(stores, found, told)
     change(stores, found)
     return found

@@ -76,6 +76,8 @@ class Layout:
     cell_bytes: int = CELL_BYTES
     pieces: Sequence[PartObject] = ()
     """Where the text lies that was opened; none where the object itself is the text."""
+    buckets: int = 0
+    """How many buckets the rows for the index go to by their keys; 0 where they go by their place."""
 
     @property
     def names(self) -> list[str]:
@@ -95,6 +97,7 @@ class Layout:
             "settled": self.settled,
             "cell_bytes": self.cell_bytes,
             "pieces": [[piece.key, piece.size_bytes] for piece in self.pieces],
+            "buckets": self.buckets,
         }
 
     @classmethod

@@ -10,6 +10,7 @@ from fanfold.errors import FanfoldError, TooManyRejects, UnclosedQuote, UnknownC
 from fanfold.fields import allowed
 from fanfold.kinds.pieces import Pieces
 from fanfold.kinds.table import parquet
+from fanfold.kinds.table.buckets import Block, block_name, layout_of
 from fanfold.kinds.table.certifying import Certified, walk
 from fanfold.kinds.table.footers import MAGIC, TAIL_BYTES, joined
 from fanfold.kinds.table.json_pointer import check_frame
@@ -19,7 +20,7 @@ from fanfold.kinds.table.opening.working import Opening, is_opening
 from fanfold.kinds.table.packing import PackedCell, cells_of
 from fanfold.kinds.table.planning import ROLE, named_columns, plan_text
 from fanfold.kinds.table.recipe import TableRecipe
-from fanfold.kinds.table.sinks import block_name, csv_line
+from fanfold.kinds.table.sinks import csv_line
 from fanfold.kinds.table.values import join, public
 from fanfold.model import Again, Copied, Folded, Json, Line, Output, Part, Piece, Round
 
@@ -64,8 +65,8 @@ def merge(round: Round) -> Again | Folded:
         cells, lines = cells_of(round, table.parts, round.plan[0].layout if number is None else number)
         if lines:
             return Again(lines)
-    if lines := table.index_lines():
-        return Again(lines, publishes=True)
+    if again := table.index_round():
+        return again
     return Folded([*table.rows(cells), table.rejects()], table.stats(), table.missing(), table.repaired())
 
 
@@ -199,24 +200,32 @@ class _Table:
             if name not in found:
                 raise UnknownColumn(f"`{where}` names {name!r}, and none of {self._sum('rows'):,} objects has it")
 
-    def index_lines(self) -> list[Line]:
-        """Return the lines of an index round: one for each block of rows that has not been indexed."""
+    def index_round(self) -> Again | None:
+        """Return the round that writes what has not been indexed: a line for each bucket of rows, or each block."""
         if self.recipe.index is None:
-            return []
-        asked = [line for lines in self.round.lines for line in lines if line.role == INDEX]
-        done = {line.span["key"] for line in asked if self.round.part(line)}
-        lines: list[Line] = []
+            return None
+        blocks: list[tuple[Block, int, int]] = []
         ordinal = 0
         for part in self.parts:
             start = ordinal
             for number, rows in enumerate(part.facts["blocks"]):
-                made = part.objects[block_name(number)]
-                if made.key not in done:
-                    span = {"key": made.key, "bytes": made.size_bytes, "first": start, "rows": rows}
-                    lines.append(Line(f"{len(self.round.lines)}-{len(lines):05}", INDEX, span, part.line.layout))
+                blocks.append((Block(part.objects[block_name(number)], start), rows, part.line.layout))
                 start += rows
             ordinal += part.facts["rows"]
-        return lines
+        layout = None
+        made: dict[int | str, tuple[dict[str, Json], int]]
+        count = self.layout.buckets if blocks else 0
+        if count:
+            layout = layout_of([block for block, _, _ in blocks], count)
+            made = {bucket: ({"bucket": bucket}, 0) for bucket in range(count)}
+        else:
+            made = {block.made.key: (block.span(rows), number) for block, rows, number in blocks}
+        asked = [line for lines in self.round.lines for line in lines if line.role == INDEX]
+        done = {line.span["bucket" if count else "key"] for line in asked if self.round.part(line)}
+        left = [made[name] for name in made if name not in done]
+        at = len(self.round.lines)
+        lines = [Line(f"{at}-{number:05}", INDEX, *one) for number, one in enumerate(left)]
+        return Again(lines, layout=layout, publishes=True) if lines else None
 
     def rejects(self) -> Output:
         return Output("rejects.jsonl", self._copied("rejects"), CONTENT_TYPES["jsonl"])

@@ -13,6 +13,7 @@ from itertools import pairwise, takewhile
 from fanfold.errors import NotATable, RecipeError, TooManyChunks, UnclosedQuote, UnknownColumn, WrongEncoding
 from fanfold.kinds.table import json_rows, layout, sniffing
 from fanfold.kinds.table.bounds import grammar
+from fanfold.kinds.table.buckets import buckets_of
 from fanfold.kinds.table.cleaning import Cleaner
 from fanfold.kinds.table.csv_rows import Row, raw, rows
 from fanfold.kinds.table.encodings import Encoding, decode, detect, is_splittable
@@ -113,6 +114,7 @@ def plan_text(
         settled=recipe.columns != "auto",
         cell_bytes=_cell_bytes(source.size_bytes),
         pieces=tuple(pieces),
+        buckets=buckets_of(source.size_bytes, recipe.index),
     )
     if pinned.format in ("array", "values"):
         pinned = _json_layout(source, recipe, pinned)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fanfold.kinds.table import footers, parquet
+from fanfold.kinds.table.buckets import block_name
 from fanfold.kinds.table.casting import Typed, json_values, texts_of
 from fanfold.kinds.table.layout import Layout
 from fanfold.model import Desk
@@ -53,11 +54,13 @@ class Blocks:
         self.rows: list[int] = []
         """How many rows each block has."""
 
-    def add(self, line: bytes) -> None:
-        self._lines.append(line)
-        self._bytes += len(line)
-        if self._bytes >= BLOCK_BYTES:
-            self.finish()
+    def add(self, lines: Sequence[bytes]) -> None:
+        """Take rows as lines of JSON."""
+        for line in lines:
+            self._lines.append(line)
+            self._bytes += len(line)
+            if self._bytes >= BLOCK_BYTES:
+                self.finish()
 
     def finish(self) -> None:
         """Write what has not been written."""
@@ -65,11 +68,6 @@ class Blocks:
             self._desk.write(block_name(len(self.rows)), b"".join(self._lines))
             self.rows.append(len(self._lines))
             self._lines, self._bytes = [], 0
-
-
-def block_name(number: int) -> str:
-    """Return the name of a part's object that holds a block of rows."""
-    return f"block-{number:05}"
 
 
 class Cell:

@@ -8,12 +8,13 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fanfold.kinds.table.buckets import Buckets
 from fanfold.kinds.table.casting import Typed, cast
 from fanfold.kinds.table.cleaning import Cleaner
 from fanfold.kinds.table.csv_blocks import Batch
 from fanfold.kinds.table.csv_rows import raw
 from fanfold.kinds.table.layout import Layout
-from fanfold.kinds.table.recipe import TableRecipe
+from fanfold.kinds.table.recipe import Index, TableRecipe
 from fanfold.kinds.table.rejects import Rejects
 from fanfold.kinds.table.sinks import Blocks, Cell, csv_lines, json_lines
 from fanfold.kinds.table.values import Value, join, public
@@ -52,7 +53,7 @@ class PartWriter:
         self._file = file
         self._rows = self._unindexed = 0
         self._cell = cell
-        self._blocks = Blocks(desk) if recipe.index else None
+        self._blocks = _blocks(desk, recipe.index, layout.buckets) if recipe.index else None
 
     def see(self, name: str, kind: str) -> None:
         """Take note of the type of some values of a column."""
@@ -97,27 +98,23 @@ class PartWriter:
         if self.recipe.output == "csv":
             self._file.writelines(csv_lines(columns))
         if self.recipe.output == "jsonl" or self._blocks:
-            for line in json_lines(columns):
-                self._add(line)
+            self._add(list(json_lines(columns)))
         if self._blocks:
             self._unindexed += _void_keys([typed.values for typed in columns if typed.column.name in self.key_names])
 
     def lines(self, lines: Sequence[bytes], rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows that are lines of JSON already."""
         self._rows += len(lines)
-        if self.recipe.output == "jsonl":
-            self._file.write(b"".join(lines))
+        self._add(lines)
         if self._blocks:
-            for line in lines:
-                self._blocks.add(line)
             names = self.key_names
             self._unindexed += sum(any(_is_void(row.get(name)) for name in names) for row in rows)
 
-    def _add(self, line: bytes) -> None:
+    def _add(self, lines: Sequence[bytes]) -> None:
         if self.recipe.output == "jsonl":
-            self._file.write(line)
+            self._file.write(b"".join(lines))
         if self._blocks:
-            self._blocks.add(line)
+            self._blocks.add(lines)
 
     @property
     def key_names(self) -> list[str]:
@@ -151,6 +148,10 @@ class PartWriter:
                 self._blocks.finish()
                 facts |= {"blocks": self._blocks.rows, "unindexed": self._unindexed}
         return facts
+
+
+def _blocks(desk: Desk, index: Index, buckets: int) -> Blocks | Buckets:
+    return Buckets(desk, index, buckets) if buckets else Blocks(desk)
 
 
 def _is_void(value: Value) -> bool:

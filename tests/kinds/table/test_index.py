@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fanfold.kinds import table
-from fanfold.kinds.table import planning, sinks
+from fanfold.kinds.table import buckets, planning, sinks
 from fanfold.kinds.table.recipe import TableRecipe
 from fanfold.model import Line, Record
 from tests.kinds.driver import run
@@ -32,9 +36,13 @@ FIELDS = {
 
 @pytest.mark.parametrize("output", ["jsonl", "csv", "parquet"])
 @pytest.mark.parametrize("chunk", [5, 60, 10**6])
-def test_records_are_the_certified_rows(output: str, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bucket_bytes", [10**6, 20])
+def test_records_are_the_certified_rows(
+    output: str, chunk: int, bucket_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Exact numbers, nulls left out, ordinals by row; rows without a key are counted and not indexed."""
-    monkeypatch.setattr(sinks, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(buckets, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(buckets, "BUCKET_BYTES", bucket_bytes)
     result = run(table, DATA, TableRecipe(output=output, chunk=chunk, **FIELDS), seed=4)
     assert sorted(result.records, key=lambda record: record.ordinal) == [
         Record(
@@ -49,6 +57,43 @@ def test_records_are_the_certified_rows(output: str, chunk: int, monkeypatch: py
         ),
     ]  # fmt: skip
     assert result.stats == {"rows": 6, "rejected": 1, "unindexed": 2, "columns": result.stats["columns"]}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from([1, 1.5, "x", "1", None, True])), max_size=60),
+    st.integers(10, 400),
+    st.integers(1, 300),
+    st.integers(20, 200),
+    st.integers(0, 9),
+)
+def test_of_rows_with_equal_keys_the_last_one_is_the_record(
+    keys: list[tuple[str, Any]], chunk: int, bucket_bytes: int, block_bytes: int, seed: int
+) -> None:
+    """Whatever the chunks, the buckets, the blocks and the order of the workers; and every key is written once."""
+    rows = [{"id": name, "at": at, "n": number} for number, (name, at) in enumerate(keys)]
+    wanted = {
+        (row["id"], row["at"] if type(row["at"]) is str else json.dumps(row["at"])): row["n"]
+        for row in rows
+        if row["at"] is not None
+    }
+    data = b"".join(json.dumps(row).encode() + b"\n" for row in [{"id": "", "at": "0", "n": -1}, *rows])
+    recipe = TableRecipe(chunk=chunk, index={"partition": "id", "sort": "at"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(buckets, "BUCKET_BYTES", bucket_bytes)
+        patch.setattr(buckets, "BLOCK_BYTES", block_bytes)
+        records = run(table, data, recipe, seed=seed).records
+    assert len(records) == len(wanted)
+    assert {(record.partition, record.sort): record.attributes["n"] for record in records} == wanted
+    assert all(record.ordinal == record.attributes["n"] + 1 for record in records)
+
+
+def test_every_row_of_a_block_without_a_sort_key_is_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sinks, "BLOCK_BYTES", 100)
+    data = b"id,n\n" + b"".join(b"k%d,%d\n" % (n % 3, n) for n in range(200))
+    result = run(table, data, TableRecipe(chunk=300, index={"partition": "id"}), seed=5)
+    assert len(result.rounds[-1]) > 10
+    assert sorted(record.ordinal for record in result.records) == list(range(200))
+    assert all(record.ordinal == record.attributes["n"] for record in result.records)
 
 
 def test_only_certified_parts_are_indexed() -> None:
