@@ -22,7 +22,7 @@ from fanfold.aws.jobs import Jobs, padded
 from fanfold.aws.ledger import RecordKey
 from fanfold.aws.wire import Wire
 from fanfold.errors import InvalidInput, TransientError
-from fanfold.items import FLOAT_LIMITS, PARTITION_LIMIT_BYTES, SORT_LIMIT_BYTES
+from fanfold.items import PARTITION_LIMIT_BYTES, SORT_LIMIT_BYTES, is_number
 from fanfold.job import Job, place
 from fanfold.model import Json, Record
 
@@ -55,8 +55,7 @@ def marshalled(value: Json) -> dict[str, Any]:
     if kind is int:
         return {"N": str(value)}
     if kind is float:
-        least, most = FLOAT_LIMITS
-        return {"N" if least < abs(value) < most or value == 0 else "S": repr(value)}
+        return {"N" if is_number(value) else "S": repr(value)}
     if value is None:
         return {"NULL": True}
     if kind is dict:

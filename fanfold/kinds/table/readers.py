@@ -135,6 +135,11 @@ def read_json(batches: Iterable[JsonBatch], writer: PartWriter) -> None:
         rows, lines, dropped = _written(batch, writer, parsers, dumps)
         if not changes and batch is not (batch := batch.proven(b"".join(lines))):
             rows, lines, dropped = _written(batch, writer, parsers, dumps)
+        if faults := writer.unheld(lines):
+            held = [at for at in range(len(batch.places)) if at not in dropped]
+            dropped |= {held[at]: fault for at, fault in faults.items()}
+            rows = [row for at, row in enumerate(rows) if at not in faults]
+            lines = [line for at, line in enumerate(lines) if at not in faults]
         for at, (reason, name, text) in sorted(dropped.items()):
             start, stop = batch.places[at]
             writer.reject(writer.window.offset(start), stop, reason, name, text)

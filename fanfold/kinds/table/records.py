@@ -23,7 +23,7 @@ def records(recipe: TableRecipe, layout: Json, line: Line, desk: Desk) -> Iterat
     span = line.span
     found = last_rows(desk, layout, span["bucket"], index) if "bucket" in span else _block_rows(desk, span, index)
     for key, ordinal, row, is_plain in found:
-        yield _record(recipe, key, ordinal, row, is_plain)
+        yield record_of(recipe, key, ordinal, row, is_plain)
 
 
 def _block_rows(desk: Desk, span: Mapping[str, Json], index: Index) -> Iterator[IndexRow]:
@@ -33,7 +33,8 @@ def _block_rows(desk: Desk, span: Mapping[str, Json], index: Index) -> Iterator[
             yield IndexRow(key, ordinal, row, is_plain)
 
 
-def _record(recipe: TableRecipe, key: Key, ordinal: int, row: dict[str, Json], is_plain: bool) -> Record:
+def record_of(recipe: TableRecipe, key: Key, ordinal: int, row: dict[str, Json], is_plain: bool) -> Record:
+    """Return the record of a row."""
     totals = tuple(totals_of(recipe, row)) if recipe.totals else ()
     attributes = row
     if not is_plain or None in row.values():

@@ -13,6 +13,7 @@ from fanfold.kinds.table.casting import Typed, cast
 from fanfold.kinds.table.cleaning import Cleaner
 from fanfold.kinds.table.csv_blocks import Batch
 from fanfold.kinds.table.csv_rows import raw
+from fanfold.kinds.table.holding import Fault, unheld
 from fanfold.kinds.table.layout import Layout
 from fanfold.kinds.table.recipe import Index, TableRecipe
 from fanfold.kinds.table.rejects import Rejects
@@ -89,16 +90,29 @@ class PartWriter:
         if dropped:
             kept = pa.array([index not in dropped for index in range(batch.rows)])
             columns = [typed.filter(kept) for typed in columns]
-        self._rows += batch.rows - len(dropped)
-        self._write(columns)
+        rows = batch.rows - len(dropped)
+        lines = list(json_lines(columns)) if self._blocks or self.recipe.output == "jsonl" else []
+        if faults := self.unheld(lines):
+            held = [index for index in range(batch.rows) if index not in dropped]
+            for at, (reason, column_name, value) in faults.items():
+                start, stop = batch.where(held[at])
+                self.reject(self.window.offset(start), stop, reason, column_name, value)
+            kept = pa.array([at not in faults for at in range(rows)])
+            columns = [typed.filter(kept) for typed in columns]
+            lines = [line for at, line in enumerate(lines) if at not in faults]
+        self._rows += rows - len(faults)
+        self._write(columns, lines)
 
-    def _write(self, columns: Sequence[Typed]) -> None:
+    def unheld(self, lines: Sequence[bytes]) -> dict[int, Fault]:
+        """Return which rows, given as lines of JSON, the index could not hold: see `holding.unheld`."""
+        return unheld(self.recipe, self.recipe.index, lines) if self.recipe.index else {}
+
+    def _write(self, columns: Sequence[Typed], lines: Sequence[bytes]) -> None:
         if self._cell:
             self._cell.add(columns)
         if self.recipe.output == "csv":
             self._file.writelines(csv_lines(columns))
-        if self.recipe.output == "jsonl" or self._blocks:
-            self._add(list(json_lines(columns)))
+        self._add(lines)
         if self._blocks:
             self._unindexed += _void_keys([typed.values for typed in columns if typed.column.name in self.key_names])
 
