@@ -15,9 +15,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import IO, Any
 
 from fanfold import __version__, kinds
-from fanfold.aws.ledger import Ledger, job_of
+from fanfold.aws.ledger import Ledger, RecordKey, job_of
 from fanfold.aws.objects import Bucket, S3Source
-from fanfold.aws.records import Marshal
 from fanfold.aws.stores import Stores
 from fanfold.errors import FanfoldError, Superseded
 from fanfold.fields import allowed
@@ -81,15 +80,9 @@ class Setting:
         for job_id in (self.job.id, *reused):
             if found := self.work.find(Keys(job_id).part(line, fingerprint)):
                 data = json.loads(found)
-                if line.role == INDEX and not self._still_indexed(data["facts"]):
-                    continue
                 objects = {name: PartObject(**made) for name, made in data["objects"].items()}
                 return Part(line, data["facts"], objects, data["execution"], data["attempt"], data["seconds"])
         return None
-
-    def _still_indexed(self, facts: Mapping[str, Json]) -> bool:
-        """Tell whether a line's records stand: another job of the object deletes them, and forgets their list."""
-        return facts.get("ledger") is None or self.work.has(facts["ledger"])
 
     @property
     def ledger(self) -> Ledger:
@@ -209,28 +202,33 @@ def index(event: Event, stores: Stores) -> dict[str, Any]:
     setting, line, layout = _at_line(event, stores)
     try:
         stores.jobs.claim(setting.job, CLAIM_S)
+        if setting.find_part(line, layout):
+            return {"line": line.id, "reused": True}
+        desk = PartDesk(setting, line, layout)
+        with _failure_kept(setting, line, attempt):
+            facts = _sweep(setting, line) if "sweep" in line.span else _write_records(setting, line, layout, desk)
+        desk.finish(facts, attempt)
     except Superseded:
         # Nothing of a stale version may be written. The merge finds the same, and ends the job as ignored.
-        return {"line": line.id, "reused": False}
-    if setting.find_part(line, layout):
-        return {"line": line.id, "reused": True}
-    desk = PartDesk(setting, line, layout)
-    with _failure_kept(setting, line, attempt):
-        facts = _sweep(setting, line) if "sweep" in line.span else _write_records(setting, line, layout, desk)
-    desk.finish(facts, attempt)
+        pass
     return {"line": line.id, "reused": False}
 
 
 def _write_records(setting: Setting, line: Line, layout: Json, desk: PartDesk) -> dict[str, Json]:
-    """Write a line's records, and the list of their keys before them: no record stands that no list names."""
-    job = setting.job
-    records = list(setting.kind.records(job.recipe.body, layout, line, desk))
-    if not records:
-        return {"records": 0, "ledger": None}
-    marshal = Marshal(job)
+    """Write a line's records, and the lists of their keys before them: no record stands that no list names."""
+    job, jobs = setting.job, setting.stores.jobs
     name = f"{line.id}-{setting.fingerprint(line, layout)}"
-    key = setting.ledger.write(name, [marshal.key(record) for record in records])
-    return {"records": setting.stores.records.write(job, records), "ledger": key}
+    lists = 0
+
+    def announce(keys: Sequence[RecordKey]) -> None:
+        nonlocal lists
+        # A worker may outlive its execution: it writes nothing more once another job has the right.
+        jobs.claim(job, CLAIM_S)
+        setting.ledger.write(f"{name}-{lists:05}", keys)
+        lists += 1
+
+    records = setting.kind.records(job.recipe.body, layout, line, desk)
+    return {"records": setting.stores.records.write(job, records, announce)}
 
 
 def _sweep(setting: Setting, line: Line) -> dict[str, Json]:
@@ -275,6 +273,10 @@ def merge(event: Event, stores: Stores) -> dict[str, Any]:
         if any(line.role == INDEX for line in rounds[-1]):
             # A job that was superseded meanwhile has index lines without parts: it ends here.
             stores.jobs.claim(setting.job, CLAIM_S)
+            turn = stores.jobs.take_turn(setting.job)
+            parts |= {
+                line.id: None for lines in rounds for line in lines if line.role == INDEX and line.span["turn"] != turn
+            }
         answer = setting.kind.merge(
             Round(
                 source=setting.source,
@@ -320,11 +322,13 @@ def _read_note(setting: Setting, line: Line, layout: Json) -> Json:
 
 
 def _ask_again(setting: Setting, event: Event, again: Again, layouts: int) -> dict[str, Any]:
+    lines = again.lines
     if again.publishes:
         setting.stores.jobs.claim(setting.job, CLAIM_S)
+        turn = setting.stores.jobs.take_turn(setting.job)
+        lines = [replace(line, span={**line.span, "turn": turn}) for line in lines]
     number = event["round"] + 1
     plan_round = number if again.plans else event["plan_round"]
-    lines = again.lines
     tolerated = 0
     if again.plans:
         setting.stores.jobs.planned(setting.job, len(lines))

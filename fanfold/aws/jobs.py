@@ -211,6 +211,23 @@ class Jobs:
             raise Superseded(f"{job.source.uri} has a newer version, which job {known['job']} processes")
         raise TransientError(f"job {known.get('holder')} is publishing an older version of {job.source.uri}")
 
+    def take_turn(self, job: Job) -> int:
+        """Return the number of this job's turn at the records of its object; the holder of the right to publish asks.
+
+        A turn lasts until another job of the object takes one: what was written in an earlier turn may have been
+        written over since, or deleted. Raises TransientError where another job holds the right.
+        """
+        known = self._update(
+            _object_key(job),
+            f"the turn of job {job.id}",
+            UpdateExpression="SET turn_of = :job, turn = if_not_exists(turn, :none) + :one",
+            ConditionExpression="holder = :job AND (attribute_not_exists(turn_of) OR turn_of <> :job)",
+            values={":job": job.id, ":none": 0, ":one": 1},
+        ) or self._get(_object_key(job))
+        if known.get("turn_of") != job.id or known.get("holder") != job.id:
+            raise TransientError(f"job {known.get('holder')} is publishing {job.source.uri}")
+        return int(known["turn"])
+
     def published(self, job: Job) -> None:
         """Note that the outputs of an object are this job's, and give the right to publish back."""
         self._update(

@@ -10,7 +10,6 @@ import gzip
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import uuid4
 
 from fanfold.aws.objects import Bucket
 from fanfold.job import Job, canonical, place
@@ -34,15 +33,11 @@ class Ledger:
     def _of_job(self) -> str:
         return f"{self._of_object}{self.job.id}/"
 
-    def write(self, name: str, keys: Sequence[RecordKey]) -> str:
-        """Write a list before its records are written; return its key, which no other list ever has.
-
-        A list that was swept once is so forever, though its job may run again.
-        """
+    def write(self, name: str, keys: Sequence[RecordKey]) -> None:
+        """Write a list before its records are written. `name` tells the turn: a list is of one turn alone."""
         text = "".join(canonical(key) + "\n" for key in keys)
-        key = f"{self._of_job}{name}-{uuid4().hex[:12]}.jsonl.gz"
+        key = f"{self._of_job}{name}.jsonl.gz"
         self.work.put(key, gzip.compress(text.encode("utf-8", "surrogatepass"), 1, mtime=0), "application/gzip")
-        return key
 
     def of_others(self) -> list[str]:
         """Return the keys of the lists of all other jobs of the object."""

@@ -109,17 +109,6 @@ class Bucket:
             answer = self.client.get_object(Bucket=self.name, Key=key, Range=f"bytes={start}-{stop - 1}")
             return bytes(answer["Body"].read())
 
-    def has(self, key: str) -> bool:
-        """Tell whether there is an object of this key."""
-        with translated(f"looking for s3://{self.name}/{key}"):
-            try:
-                self.client.head_object(Bucket=self.name, Key=key)
-            except ClientError as error:
-                if code(error) in MISSING:
-                    return False
-                raise
-        return True
-
     def keys(self, prefix: str) -> list[str]:
         """Return all keys that begin with a prefix, sorted."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)

@@ -29,12 +29,17 @@ from fanfold.model import Json, Record
 BATCH = 25
 """Items in one BatchWriteItem, DynamoDB's limit."""
 
+SLICE, SLICE_BYTES = 10_000, 16 << 20
+"""How many records are announced at once at most, and about how many bytes of them."""
+
 READ_BATCH = 100
 """Items in one BatchGetItem, DynamoDB's limit."""
 
 WRITES_AT_ONCE = 8
 ATTEMPTS = 12
 PAUSE_S, LONGEST_PAUSE_S = 0.05, 5.0
+
+Announce = Callable[[Sequence[RecordKey]], None]
 
 _write = TypeSerializer().serialize
 _read = TypeDeserializer().deserialize
@@ -127,27 +132,32 @@ class Records:
     table: str
     wire: Wire
 
-    def write(self, job: Job, records: Iterable[Record]) -> int:
+    def write(self, job: Job, records: Iterable[Record], announce: Announce = lambda keys: None) -> int:
         """Write records; return how many. Of two with equal keys the later one given stays.
 
+        announce: told the keys of every some thousand records before they are written.
         Raises TransientError where DynamoDB keeps refusing some for want of capacity.
         """
         marshal = Marshal(job)
-        window: dict[RecordKey, bytes] = {}
-        count = 0
+        items: dict[RecordKey, bytes] = {}
+        count = size = 0
         with ThreadPoolExecutor(WRITES_AT_ONCE) as pool:
             for record in records:
                 key = marshal.key(record)
-                window[key] = marshal.item(key, record)
+                items[key] = made = marshal.item(key, record)
                 count += 1
-                if len(window) == BATCH * WRITES_AT_ONCE * 4:
-                    self._write_all(pool, window)
-                    window = {}
-            self._write_all(pool, window)
+                size += len(made)
+                if len(items) == SLICE or size >= SLICE_BYTES:
+                    self._write_all(pool, items, announce)
+                    items, size = {}, 0
+            self._write_all(pool, items, announce)
         return count
 
-    def _write_all(self, pool: ThreadPoolExecutor, window: Mapping[RecordKey, bytes]) -> None:
-        items = list(window.values())
+    def _write_all(self, pool: ThreadPoolExecutor, made: Mapping[RecordKey, bytes], announce: Announce) -> None:
+        if not made:
+            return
+        announce(list(made))
+        items = list(made.values())
         batches = [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
         list(pool.map(self._write_batch, batches))
 

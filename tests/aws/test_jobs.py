@@ -10,7 +10,7 @@ import pytest
 from fanfold.aws.stores import Stores
 from fanfold.errors import EmptyObject, Superseded, TransientError
 from fanfold.job import Job
-from tests.fakes import uploaded
+from tests.fakes import table_recipe, uploaded
 
 EVENTS = [
     ("RUNNING", "1.0.0", {}),
@@ -117,6 +117,20 @@ def test_a_right_to_publish_that_was_not_renewed_passes_on(stores: Stores) -> No
     stores.jobs.release(job)
     with pytest.raises(TransientError):
         claimed(stores, job)
+
+
+def test_a_turn_lasts_until_another_job_takes_one(stores: Stores) -> None:
+    first = uploaded(stores, b"x")
+    second = replace(first, recipe=table_recipe(output="csv"))
+    turns = []
+    for job in (first, first, second, first):
+        stores.jobs.claim(job, 60)
+        turns.append(stores.jobs.take_turn(job))
+        stores.jobs.release(job)
+    assert turns == [1, 1, 2, 3]
+    stores.jobs.claim(second, 60)
+    with pytest.raises(TransientError, match=second.id):
+        stores.jobs.take_turn(first)
 
 
 def test_an_ignored_object_says_why_unless_it_has_run(stores: Stores) -> None:

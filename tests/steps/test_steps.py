@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fanfold import steps
+from fanfold.aws import records
 from fanfold.aws.objects import Bucket
 from fanfold.aws.stores import Stores
 from fanfold.errors import InvalidInput, Superseded, TransientError
@@ -172,6 +173,56 @@ def test_a_job_whose_records_were_deleted_writes_them_again(stores: Stores) -> N
     for turn, job in enumerate([first, second, first, first, second]):
         machine.run(job, stores, execution=f"turn {turn}")
         assert list(standing(stores).values()) == [job.id] * 4
+
+
+def test_a_job_whose_records_were_written_over_by_one_that_failed_writes_them_again(stores: Stores) -> None:
+    """The failed job's records are swept; none that it wrote over may be missing then."""
+    fields: dict[str, Any] = {"partition": "a", "sort": "n"}
+    first = job_of(stores, b"abcd", index=fields)
+    machine.run(first, stores)
+    failing = replace(first, recipe=table_recipe(chunk=2, index=fields | {"partition": "b"}))
+    round = machine.once(steps.split(failing.to_json() | {"execution": "e"}, stores), stores)
+    text = stores.work.get(round["plan"]).splitlines()[0]
+    steps.index({"job": failing.id, "execution": "e", "line": json.loads(text), "attempt": 1}, stores)
+    assert sorted(standing(stores).values()) == sorted([first.id] * 2 + [failing.id] * 2)
+    stores.jobs.release(failing)
+    machine.run(first, stores, execution="second")
+    assert list(standing(stores).values()) == [first.id] * 4
+
+
+def test_a_job_that_is_redriven_after_another_one_published_indexes_all_of_its_rows(stores: Stores) -> None:
+    """Some of its index lines were done before: their records were deleted since."""
+    first = job_of(stores, b"abcdef", index={"partition": "a"})
+    round = machine.once(steps.split(first.to_json() | {"execution": "e"}, stores), stores)
+    text = stores.work.get(round["plan"]).splitlines()[0]
+    steps.index({"job": first.id, "execution": "e", "line": json.loads(text), "attempt": 1}, stores)
+    stores.jobs.release(first)
+    machine.run(replace(first, recipe=table_recipe(chunk=2, index={"partition": "b"})), stores, execution="f")
+    assert machine.resume(round, stores)["status"] == "SUCCEEDED"
+    assert list(standing(stores).values()) == [first.id] * 6
+
+
+def test_a_worker_that_outlives_its_job_writes_no_further_records(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A newer version arrives while it writes: what it wrote so far is swept, and it writes nothing more."""
+    monkeypatch.setattr(records, "SLICE", 2)
+    old = job_of(stores, b"abcdefgh", sequencer="01", chunk=8, index={"partition": "a"})
+    round = machine.once(steps.split(old.to_json() | {"execution": "e"}, stores), stores)
+    plain = toy.records
+    newer: list[Job] = []
+
+    def interrupted(*given: Any) -> Any:
+        for number, made in enumerate(plain(*given)):
+            if number == 3:
+                stores.jobs.release(old)
+                newer.append(job_of(stores, b"y", sequencer="02", index={"partition": "a"}))
+                machine.run(newer[0], stores, execution="new")
+            yield made
+
+    monkeypatch.setattr(toy, "records", interrupted)
+    assert machine.resume(round, stores)["status"] == "IGNORED"
+    assert list(standing(stores).values()) == [newer[0].id]
 
 
 def test_a_recipe_without_an_index_leaves_no_record_of_the_one_that_had_one(stores: Stores) -> None:

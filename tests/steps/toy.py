@@ -57,15 +57,14 @@ def merge(round: Round) -> Again | Folded:
         lines = [Line(f"{number}-{at:05}", "rows", {**line.span, "pin": True}) for at, line in enumerate(broken)]
         return Again(lines)
     done = {start: part for start, part in parts.items() if part}
-    if round.recipe.index and not any(line.role == "index" for line in round.lines[-1]):
+    asked = [line for line in round.lines[-1] if line.role == "index"]
+    if round.recipe.index and (not asked or any(round.part(line) is None for line in asked)):
         first = 0
         lines = []
         for at, part in enumerate(done.values()):
             lines.append(Line(f"{number}-{at:05}", "index", {"first": first, "rows": part.facts["length"]}))
             first += part.facts["length"]
         return Again(lines, publishes=True)
-    if any(round.part(line) is None for line in round.lines[-1] if line.role == "index"):
-        raise InvalidInput("an index part is missing")
     pieces = [Copied(made.key, 0, made.size_bytes) for part in done.values() for made in [part.objects["text"]]]
     missing = [newest[start].span for start, part in parts.items() if part is None]
     refused = (
