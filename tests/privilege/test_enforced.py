@@ -99,6 +99,23 @@ def test_the_main_job_passes_with_the_roles_enforced(stack: Stack, recipe: str) 
         )
 
 
+def test_of_rows_with_one_key_the_last_one_stands_and_of_versions_too(stack: Stack) -> None:
+    """Rows of one key lie in chunks that any worker may be the first to be done with."""
+
+    def stands() -> dict[str, str]:
+        found = [row for city in "ABC" for row in stack.stores.records.query(stack.stores.jobs, "sorted", city)]
+        assert len(found) == len({row["id"] for row in found})
+        return {row["id"]: row["amount"] for row in found}
+
+    for keys, count in ((90, 900), (40, 300)):
+        rows = [(f"n{number % keys}", "ABC"[number % keys % 3], str(number)) for number in range(count)]
+        body = "id,city,amount\n" + "".join(",".join(row) + "\n" for row in rows)
+        item = ran(stack, "sorted/a.csv", body.encode())
+        assert item["status"] == "SUCCEEDED", item
+        assert item["chunks"]["planned"] > 2
+        assert stands() == {key: amount for key, _, amount in rows}
+
+
 def test_a_failing_job_is_recorded_with_the_roles_enforced(stack: Stack) -> None:
     item = ran(stack, "orders/bad.csv", b'id,city,amount\n1,"never closed')
     assert (item["status"], item["error"]["name"]) == ("FAILED", "UnclosedQuote")
