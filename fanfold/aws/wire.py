@@ -12,6 +12,7 @@ import hmac
 import time
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,6 +30,15 @@ CONTENT_TYPE = "application/x-amz-json-1.0"
 
 _NO_DELAY = [(6, 1, 1)]
 """TCP_NODELAY: else the kernel keeps the body back until the server has acknowledged the headers."""
+
+
+@lru_cache(maxsize=4)
+def _key(secret: str, scope: str) -> bytes:
+    """Return the key that signs the requests of one day to one service of one region."""
+    key = f"AWS4{secret}".encode()
+    for word in scope.split("/"):
+        key = hmac.digest(key, word.encode(), "sha256")
+    return key
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +60,7 @@ class Signer:
         request = f"POST\n/\n\n{listed}\n{names}\n{hashlib.sha256(body).hexdigest()}"
         scope = f"{at[:8]}/{self.region}/dynamodb/aws4_request"
         text = f"AWS4-HMAC-SHA256\n{at}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-        key = f"AWS4{credentials.secret_key}".encode()
-        for word in scope.split("/"):
-            key = hmac.digest(key, word.encode(), "sha256")
-        signature = hmac.digest(key, text.encode(), "sha256").hex()
+        signature = hmac.digest(_key(credentials.secret_key, scope), text.encode(), "sha256").hex()
         credential = f"{credentials.access_key}/{scope}"
         signed["authorization"] = (
             f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={signature}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import zlib
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ class Endpoint:
 
 
 @contextmanager
-def serving(*answers: Answer) -> Iterator[Endpoint]:
+def serving(*answers: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Endpoint]:
     """Serve until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -58,7 +59,10 @@ def serving(*answers: Answer) -> Iterator[Endpoint]:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    endpoint = Endpoint(f"http://127.0.0.1:{server.server_address[1]}", answers=list(answers))
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    scheme = "https" if tls else "http"
+    endpoint = Endpoint(f"{scheme}://127.0.0.1:{server.server_address[1]}", answers=list(answers))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import ssl
 import time
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +15,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -184,3 +191,37 @@ def test_nothing_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         wire = account(endpoint, monkeypatch).wire()
     with pytest.raises(TransientError, match="did not answer BatchWriteItem"):
         wire.call("BatchWriteItem", b"{}")
+
+
+def certified(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """Return a server's side of TLS at 127.0.0.1, and the certificate that a client is to trust."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(
+            name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(hours=1)
+        )
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    trusted, kept = folder / "trusted.pem", folder / "key.pem"
+    trusted.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    kept.write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(trusted, kept)
+    return context, trusted
+
+
+def test_over_tls_the_server_must_have_a_certificate_that_the_caller_trusts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, trusted = certified(tmp_path)
+    with serving(tls=context) as endpoint:
+        with pytest.raises(TransientError, match="CERTIFICATE_VERIFY_FAILED"):
+            account(endpoint, monkeypatch).wire().call("BatchWriteItem", b"{}")
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(trusted))
+        assert account(endpoint, monkeypatch).wire().call("BatchWriteItem", b"{}") == {}
+        assert len(endpoint.asked) == 1
