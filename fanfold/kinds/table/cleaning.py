@@ -63,6 +63,12 @@ class Cleaner:
     def rows(self, rows: Iterable[dict[str, Json]]) -> list[dict[str, Json]]:
         """Return rows with their texts cleaned. What is nested, and any subclass of str, stays as it is."""
         nulls = self.nulls
+        if self._trim and nulls == {""}:
+            # The common case: no text need be hashed to be looked for.
+            return [
+                {name: (value.strip() or None) if type(value) is str else value for name, value in row.items()}
+                for row in rows
+            ]
         if self._trim:
             return [
                 {
