@@ -60,24 +60,21 @@ class Cleaner:
     def _trimmed(self, text: str) -> str:
         return text.strip() if self._trim else text
 
-    def rows(self, rows: Iterable[dict[str, Json]]) -> list[dict[str, Json]]:
-        """Return rows with their texts cleaned. What is nested, and any subclass of str, stays as it is."""
-        nulls = self.nulls
-        if self._trim and nulls == {""}:
-            # The common case: no text need be hashed to be looked for.
-            return [
-                {name: (value.strip() or None) if type(value) is str else value for name, value in row.items()}
-                for row in rows
-            ]
-        if self._trim:
-            return [
-                {
-                    name: (None if (text := value.strip()) in nulls else text) if type(value) is str else value
-                    for name, value in row.items()
-                }
-                for row in rows
-            ]
-        return [
-            {name: None if type(value) is str and value in nulls else value for name, value in row.items()}
-            for row in rows
-        ]
+    def rows(self, rows: Iterable[dict[str, Json]]) -> None:
+        """Clean the texts of rows, in place. What is nested, and any subclass of str, stays as it is."""
+        nulls, trims = self.nulls, self._trim
+        if trims and nulls == {""}:
+            # The common case, without looking texts up. What `strip` leaves as it is comes back as the same object.
+            for row in rows:
+                for name, value in row.items():
+                    if type(value) is str and ((text := value.strip()) is not value or not text):
+                        row[name] = text or None
+            return
+        for row in rows:
+            for name, value in row.items():
+                if type(value) is str:
+                    text = value.strip() if trims else value
+                    if text in nulls:
+                        row[name] = None
+                    elif text is not value:
+                        row[name] = text

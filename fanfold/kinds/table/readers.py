@@ -156,7 +156,8 @@ def _written(
     dumps: Callable[[Json], bytes],
 ) -> tuple[list[dict[str, Json]], list[bytes], Dropped]:
     """Return the rows of a batch cleaned and typed, as objects and as lines, and which of its rows are dropped."""
-    rows = writer.cleaner.rows(batch.rows)
+    rows = batch.rows
+    writer.cleaner.rows(rows)
     if writer.recipe.columns == "text":
         rows = [{name: _scalar_as_text(value) for name, value in row.items()} for row in rows]
     dropped = _misfits(rows, parsers) if parsers else {}
