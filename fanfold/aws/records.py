@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ READ_BATCH = 100
 """Items in one BatchGetItem, DynamoDB's limit."""
 
 WRITES_AT_ONCE = 8
+SWEEPS_AT_ONCE = 8
 ATTEMPTS = 12
 PAUSE_S, LONGEST_PAUSE_S = 0.05, 5.0
 
@@ -141,39 +143,50 @@ class Records:
         marshal = Marshal(job)
         items: dict[RecordKey, bytes] = {}
         count = size = 0
-        with ThreadPoolExecutor(WRITES_AT_ONCE) as pool:
-            for record in records:
-                key = marshal.key(record)
-                items[key] = made = marshal.item(key, record)
-                count += 1
-                size += len(made)
-                if len(items) == SLICE or size >= SLICE_BYTES:
-                    self._write_all(pool, items, announce)
-                    items, size = {}, 0
-            self._write_all(pool, items, announce)
+        for record in records:
+            key = marshal.key(record)
+            items[key] = made = marshal.item(key, record)
+            count += 1
+            size += len(made)
+            if len(items) == SLICE or size >= SLICE_BYTES:
+                self._write_all(items, announce)
+                items, size = {}, 0
+        self._write_all(items, announce)
         return count
 
-    def _write_all(self, pool: ThreadPoolExecutor, made: Mapping[RecordKey, bytes], announce: Announce) -> None:
+    def _write_all(self, made: Mapping[RecordKey, bytes], announce: Announce) -> None:
         if not made:
             return
         announce(list(made))
         items = list(made.values())
-        batches = [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
-        list(pool.map(self._write_batch, batches))
+        on_their_way: deque[Callable[[], None]] = deque()
+        for start in range(0, len(items), BATCH):
+            if len(on_their_way) == WRITES_AT_ONCE:
+                on_their_way.popleft()()
+            on_their_way.append(self._writing(items[start : start + BATCH]))
+        for finish in on_their_way:
+            finish()
 
-    def _write_batch(self, items: list[bytes]) -> None:
+    def _writing(self, items: list[bytes]) -> Callable[[], None]:
+        """Send a batch; return what waits until all of it was taken."""
         import orjson
 
+        table = self.table.encode()
+
+        def send(requests: bytes) -> Callable[[], Any]:
+            return self.wire.send("BatchWriteItem", b'{"RequestItems":{"%b":%b}}' % (table, requests))
+
         requests = b'[{"PutRequest":{"Item":%b}}]' % b'}},{"PutRequest":{"Item":'.join(items)
+        sent: Callable[[], Any] | None = send(requests)
 
         def attempt() -> bool:
-            nonlocal requests
-            answer = self.wire.call("BatchWriteItem", b'{"RequestItems":{"%b":%b}}' % (self.table.encode(), requests))
-            left = answer.get("UnprocessedItems", {}).get(self.table, [])
+            nonlocal requests, sent
+            answer, sent = sent or send(requests), None
+            left = answer().get("UnprocessedItems", {}).get(self.table, [])
             requests = orjson.dumps(left)
             return not left
 
-        self._until_done(attempt, f"writing {len(items)} records to {self.table}")
+        return lambda: self._until_done(attempt, f"writing {len(items)} records to {self.table}")
 
     def sweep(self, job_id: str, keys: Sequence[RecordKey]) -> int:
         """Delete the records at these keys that a job wrote and no later one wrote over; return how many.
@@ -181,7 +194,7 @@ class Records:
         Raises TransientError where DynamoDB keeps refusing to read some for want of capacity.
         """
         batches = [keys[start : start + READ_BATCH] for start in range(0, len(keys), READ_BATCH)]
-        with ThreadPoolExecutor(WRITES_AT_ONCE) as pool:
+        with ThreadPoolExecutor(SWEEPS_AT_ONCE) as pool:
             return sum(pool.map(lambda batch: self._sweep_batch(job_id, batch), batches))
 
     def _sweep_batch(self, job_id: str, keys: Sequence[RecordKey]) -> int:

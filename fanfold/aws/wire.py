@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import http.client
 import time
+import weakref
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import urllib3
@@ -22,6 +25,8 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.hooks import first_non_none_response
 from botocore.httpsession import create_urllib3_context, get_cert_path
 from botocore.utils import get_environ_proxies
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.response import HTTPResponse
 
 from fanfold.errors import TransientError
 
@@ -68,6 +73,9 @@ class Signer:
         return signed
 
 
+_NO_ANSWER = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError)
+
+
 class Wire:
     """Calls of DynamoDB, from bytes to bytes. Threads may share it."""
 
@@ -81,7 +89,7 @@ class Wire:
         self._credentials = credentials
         self._signer = Signer(client.meta.region_name, str(host))
         self._agent = client.meta.config.user_agent
-        self._pool, self._target = _pool(self._url, client.meta.config, ca_bundle)
+        self._line = Line(self._url, client.meta.config, ca_bundle)
 
     def call(self, operation: str, body: bytes) -> Any:
         """Do one operation; return what the answer's JSON says.
@@ -89,56 +97,131 @@ class Wire:
         Raises botocore's ClientError with DynamoDB's code, as boto3 would, and TransientError where no answer, or no
         whole one, came.
         """
-        import orjson
+        return self.send(operation, body)()
 
+    def send(self, operation: str, body: bytes) -> Callable[[], Any]:
+        """Send a request; return what waits for its answer, and returns or raises what `call` would.
+
+        Many may be on their way at once, without a thread for each: handing the interpreter from thread to thread
+        took more time than the requests themselves.
+        """
         if self._credentials is None:
             raise NoCredentialsError
-        headers = self._signer.headers(
+        headers: Any = self._signer.headers(
             self._credentials.get_frozen_credentials(), f"{VERSION}.{operation}", body, time.time()
         )
         headers["user-agent"] = self._agent
-        status, answered, data = self._send(operation, headers, body)
-        checksum = answered.get("x-amz-crc32")
-        if checksum is not None and int(checksum) != zlib.crc32(data):
-            raise TransientError(f"DynamoDB's answer to {operation} was damaged on its way")
-        if status == 200:
-            return orjson.loads(data)
-        raise ClientError(_error(status, data), operation)
-
-    def _send(self, operation: str, headers: Any, body: bytes) -> tuple[int, Any, bytes]:
         request = AWSPreparedRequest("POST", self._url, headers, body, False)
         told = self._client.meta.events.emit(f"before-send.dynamodb.{operation}", request=request)
         answer = first_non_none_response(told)
         if answer is not None:
-            return answer.status_code, answer.headers, answer.content
+            return lambda: _meaning(operation, answer.status_code, answer.headers, answer.content)
         try:
-            found = self._pool.urlopen(
-                "POST", self._target, body=body, headers=headers, retries=False, assert_same_host=False
-            )
-        except urllib3.exceptions.HTTPError as error:
-            raise TransientError(f"DynamoDB did not answer {operation}: {error}") from error
-        return found.status, found.headers, found.data
+            connection = self._line.send(body, headers)
+        except _NO_ANSWER as error:
+            return partial(_unanswered, operation, error)
+        return lambda: self._answer(operation, connection)
+
+    def _answer(self, operation: str, connection: HTTPConnection) -> Any:
+        try:
+            found = self._line.answer(connection)
+        except _NO_ANSWER as error:
+            _unanswered(operation, error)
+        return _meaning(operation, found.status, found.headers, found.data)
 
 
-def _pool(url: str, config: Any, ca_bundle: Any) -> tuple[Any, str]:
-    """Return a pool of connections to an endpoint, and how a request names the endpoint on them."""
-    is_tls = url.startswith("https:")
-    settings: dict[str, Any] = {
-        "maxsize": config.max_pool_connections,
-        "block": True,
-        "timeout": urllib3.Timeout(connect=config.connect_timeout, read=config.read_timeout),
-        "socket_options": _NO_DELAY,
-    }
-    if is_tls:
-        settings |= {
-            "ssl_context": create_urllib3_context(),
-            "cert_reqs": "CERT_REQUIRED",
-            "ca_certs": get_cert_path(ca_bundle or True),
-        }
-    proxy = get_environ_proxies(url).get("https" if is_tls else "http")
-    manager = urllib3.ProxyManager(proxy, **settings) if proxy else urllib3.PoolManager(**settings)
-    # A proxy of plain HTTP is told the whole address; a tunnel of TLS, and the endpoint itself, only the path.
-    return manager.connection_from_url(url), url if proxy and not is_tls else "/"
+class Line:
+    """Connections to one endpoint that are used again and again, as many as there are requests on their way."""
+
+    def __init__(self, url: str, config: Any, ca_bundle: Any) -> None:
+        self._url = urlsplit(url)
+        self._is_tls = self._url.scheme == "https"
+        self._timeouts_s = config.connect_timeout, config.read_timeout
+        self._trusted = get_cert_path(ca_bundle or True) if self._is_tls else None
+        proxy = get_environ_proxies(url).get(self._url.scheme)
+        self._proxy = urllib3.ProxyManager(proxy) if proxy else None
+        # A proxy of plain HTTP is told the whole address; a tunnel of TLS, and the endpoint itself, only the path.
+        self._target = url if proxy and not self._is_tls else "/"
+        self._open: set[HTTPConnection] = set()
+        self._idle: list[HTTPConnection] = []
+        weakref.finalize(self, _close_all, self._open)
+
+    def send(self, body: bytes, headers: dict[str, str]) -> HTTPConnection:
+        """Send a request; return the connection that its answer will come on."""
+        connection = self._idle_one() or self._new()
+        try:
+            connection.request("POST", self._target, body=body, headers=headers)
+        except _NO_ANSWER:
+            self._close(connection)
+            raise
+        return connection
+
+    def answer(self, connection: HTTPConnection) -> HTTPResponse:
+        """Wait for the answer to what was sent on a connection."""
+        try:
+            found = connection.getresponse()
+        except _NO_ANSWER:
+            self._close(connection)
+            raise
+        self._idle.append(connection)
+        return found
+
+    def _close(self, connection: HTTPConnection) -> None:
+        connection.close()
+        self._open.discard(connection)
+
+    def _idle_one(self) -> HTTPConnection | None:
+        while self._idle:
+            try:
+                connection = self._idle.pop()
+            except IndexError:  # another thread was faster
+                return None
+            if connection.is_connected:
+                return connection
+            self._close(connection)
+        return None
+
+    def _new(self) -> HTTPConnection:
+        url, proxy = self._url, self._proxy
+        host, port = url.hostname, url.port
+        settings: dict[str, Any] = {"timeout": self._timeouts_s[0], "socket_options": _NO_DELAY}
+        if proxy and proxy.proxy:
+            host, port = proxy.proxy.host, proxy.proxy.port
+            settings |= {"proxy": proxy.proxy, "proxy_config": proxy.proxy_config}
+        if self._is_tls:
+            context = create_urllib3_context()
+            settings |= {"ssl_context": context, "cert_reqs": "CERT_REQUIRED", "ca_certs": self._trusted}
+        made = (HTTPSConnection if self._is_tls else HTTPConnection)(str(host), port, **settings)
+        self._open.add(made)
+        if proxy and proxy.proxy and self._is_tls:
+            made.set_tunnel(str(url.hostname), url.port or 443, proxy.proxy_headers, str(proxy.proxy.scheme))
+        try:
+            made.connect()
+        except _NO_ANSWER:
+            self._close(made)
+            raise
+        made.timeout = self._timeouts_s[1]
+        return made
+
+
+def _close_all(connections: set[HTTPConnection]) -> None:
+    for connection in connections:
+        connection.close()
+
+
+def _unanswered(operation: str, error: Exception) -> NoReturn:
+    raise TransientError(f"DynamoDB did not answer {operation}: {error}") from error
+
+
+def _meaning(operation: str, status: int, headers: Any, data: bytes) -> Any:
+    import orjson
+
+    checksum = headers.get("x-amz-crc32")
+    if checksum is not None and int(checksum) != zlib.crc32(data):
+        raise TransientError(f"DynamoDB's answer to {operation} was damaged on its way")
+    if status == 200:
+        return orjson.loads(data)
+    raise ClientError(_error(status, data), operation)
 
 
 def _error(status: int, data: bytes) -> Any:

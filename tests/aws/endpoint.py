@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import select
+import socket
 import ssl
 import threading
 import zlib
@@ -22,6 +24,8 @@ class Answer:
     checksum: int | None = None
     """A wrong one, where it is not that of the body."""
     hangs_up: bool = False
+    gate: threading.Barrier | None = None
+    """Where it waits for others before it is given."""
 
 
 @dataclass
@@ -31,6 +35,45 @@ class Endpoint:
     url: str
     asked: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
+
+
+@contextmanager
+def tunnelling() -> Iterator[tuple[str, list[str]]]:
+    """Serve as a proxy that joins connections; yield its URL and what it was asked to join."""
+    joined: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            joined.append(self.path)
+            host, _, port = self.path.rpartition(":")
+            with socket.create_connection((host, int(port))) as there:
+                self.send_response(200)
+                self.end_headers()
+                sides = {self.connection: there, there: self.connection}
+                while True:
+                    for ready in select.select(list(sides), [], [])[0]:
+                        if not (data := ready.recv(1 << 16)):
+                            self.close_connection = True
+                            return
+                        sides[ready].sendall(data)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with _running(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
+        yield f"http://127.0.0.1:{port}", joined
+
+
+@contextmanager
+def _running(server: ThreadingHTTPServer) -> Iterator[int]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 @contextmanager
@@ -44,6 +87,8 @@ def serving(*answers: Answer, tls: ssl.SSLContext | None = None) -> Iterator[End
             body = self.rfile.read(int(self.headers["Content-Length"]))
             endpoint.asked.append(({name.lower(): value for name, value in self.headers.items()}, body))
             answer = endpoint.answers.pop(0) if endpoint.answers else Answer()
+            if answer.gate:
+                answer.gate.wait()
             if answer.hangs_up:
                 self.close_connection = True
                 return
@@ -63,11 +108,5 @@ def serving(*answers: Answer, tls: ssl.SSLContext | None = None) -> Iterator[End
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     scheme = "https" if tls else "http"
     endpoint = Endpoint(f"{scheme}://127.0.0.1:{server.server_address[1]}", answers=list(answers))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with _running(server):
         yield endpoint
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

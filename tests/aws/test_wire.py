@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -28,7 +29,7 @@ from fanfold.aws.wire import CONTENT_TYPE, Signer
 from fanfold.errors import AccessDenied, TransientError
 from fanfold.job import Job
 from fanfold.model import ObjectRef, Record
-from tests.aws.endpoint import Answer, Endpoint, serving
+from tests.aws.endpoint import Answer, Endpoint, serving, tunnelling
 from tests.fakes import table_recipe
 
 JOB = Job(ObjectRef("uploads", "orders/a.csv", 1, "e"), "orders", table_recipe(), "01")
@@ -225,3 +226,31 @@ def test_over_tls_the_server_must_have_a_certificate_that_the_caller_trusts(
         monkeypatch.setenv("AWS_CA_BUNDLE", str(trusted))
         assert account(endpoint, monkeypatch).wire().call("BatchWriteItem", b"{}") == {}
         assert len(endpoint.asked) == 1
+
+
+def test_a_proxy_is_told_the_whole_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        assert account(Endpoint("http://dynamodb.invalid"), monkeypatch).wire().call("BatchWriteItem", b"{}") == {}
+        [(headers, _)] = proxy.asked
+    assert headers["host"] == "dynamodb.invalid"
+
+
+def test_through_a_proxy_tls_reaches_to_the_endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context, trusted = certified(tmp_path)
+    with serving(tls=context) as endpoint, tunnelling() as (proxy, joined):
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        monkeypatch.setenv("NO_PROXY", "")
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(trusted))
+        wire = account(endpoint, monkeypatch).wire()
+        assert [wire.call("BatchWriteItem", b"{}") for _ in range(2)] == [{}, {}]
+        assert joined == [endpoint.url.removeprefix("https://")]
+
+
+def test_many_requests_are_on_their_way_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of these answers comes before the last request did."""
+    gate = threading.Barrier(3, timeout=30)
+    with serving(*(Answer({"number": number}, gate=gate) for number in range(3))) as endpoint:
+        wire = account(endpoint, monkeypatch).wire()
+        waiting = [wire.send("BatchWriteItem", b"{}") for _ in range(3)]
+        assert sorted(wait()["number"] for wait in reversed(waiting)) == [0, 1, 2]
