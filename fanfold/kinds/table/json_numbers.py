@@ -16,6 +16,7 @@ _NEGATIVE_ZERO = re.compile(rb"-0(?![0-9.])")
 # Of floats with at most 8 digits before the point and 6 behind it all survive, but those that end in zeros.
 _DOUBTFUL_POINT = re.compile(rb"\.(?:(?<=[0-9]{9}\.)|0000|[0-9]{7}|[0-9]*+(?<=0)(?<!\.0))")
 _SIGNS = b"0123456789+-.eE"
+_RUN = re.compile(rb"[0-9+.eE-]*")
 _BEFORE, _BEHIND = b"[,: \t\r\n", b"],} \t\r\n"
 _TOKEN_BYTES = 400
 """A longer number is not tried."""
@@ -27,43 +28,43 @@ def survive(text: bytes) -> bool:
     False may be wrong, where a string holds what looks like a number; True never is.
     """
     translated = text.translate(_TRANSLATED)
+    tokens = []
     for pattern, searched in (
         *(((_LONG_RUN, translated),) if _LONG in translated else ()),
         (_EXPONENT, translated),
         (_NEGATIVE_ZERO, text),
         (_DOUBTFUL_POINT, text),
     ):
-        at = 0
-        while found := pattern.search(searched, at):
-            at = _end_of_number(text, found.start())
-            if not _survives(text, _start_of_number(text, found.start()), at):
+        search, at = pattern.search, 0
+        while found := search(searched, at):
+            at, last = found.span()
+            before = text[max(0, at - _TOKEN_BYTES) : at]
+            start = at - len(before) + len(before.rstrip(_SIGNS))
+            run = _RUN.match(text, at, at + _TOKEN_BYTES)
+            stop = run.end() if run else at
+            if stop - start >= _TOKEN_BYTES:
                 return False
-            at = max(at, found.end())
-    return True
+            # A token that goes on, or stands in a string, is no number.
+            if text[start - 1 : start] in _BEFORE and text[stop : stop + 1] in _BEHIND:
+                tokens.append(text[start:stop])
+            at = max(stop, last)
+    return _are_kept(tokens) or all(map(_is_kept, tokens))
 
 
-def _start_of_number(text: bytes, at: int) -> int:
-    before = text[max(0, at - _TOKEN_BYTES) : at]
-    return at - (len(before) - len(before.rstrip(_SIGNS)))
-
-
-def _end_of_number(text: bytes, at: int) -> int:
-    behind = text[at : at + _TOKEN_BYTES]
-    return at + len(behind) - len(behind.lstrip(_SIGNS))
-
-
-def _survives(text: bytes, start: int, stop: int) -> bool:
-    """Tell whether what stands in [start, stop) is no number of JSON, or one that is written as it was read."""
+def _are_kept(tokens: list[bytes]) -> bool:
+    """Tell whether all tokens are numbers that are written as they were read, in one go."""
     import orjson
 
-    if text[start - 1 : start] not in _BEFORE or text[stop : stop + 1] not in _BEHIND:
-        # A token that goes on, or stands in a string, is no number; but one that was cut off here may be.
-        return stop - start < _TOKEN_BYTES
-    token = text[start:stop]
+    numbers = b"[%b]" % b",".join(tokens)
     try:
-        return orjson.dumps(orjson.loads(token)) == token
+        return orjson.dumps(orjson.loads(numbers)) == numbers
     except orjson.JSONDecodeError:
-        return stop - start < _TOKEN_BYTES and not _NUMBER.fullmatch(token)
+        return False
+
+
+def _is_kept(token: bytes) -> bool:
+    """Tell whether a token is no number of JSON, or one that is written as it was read."""
+    return not _NUMBER.fullmatch(token) or _are_kept([token])
 
 
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
