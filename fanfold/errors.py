@@ -6,6 +6,10 @@
     + EmptyObject            the object has no bytes, or is a folder marker
     + UnknownFormat          no kind can read the object
     + NotATable              a table was asked for, and the bytes are none
+    + NotAnImage             an image was asked for, and the bytes are none that can be read
+    + BrokenImage            the image breaks, or ends too early
+    + TooManyPixels          the image is larger than its recipe allows
+    + TooLargeForFormat      a format cannot hold an output of that size
     + WrongEncoding          the bytes do not decode as the encoding that was given or detected
     + BrokenCompression      the compressed data breaks, ends too early, or is followed by something else
     + DecompressionBomb      the object inflates to far more than it should
@@ -77,6 +81,30 @@ class NotATable(InvalidInput):
     """A table was asked for, and the bytes are none."""
 
     remedy = "Upload CSV, or JSON whose rows are objects, or set `format`, `delimiter` and `records` in the recipe."
+
+
+class NotAnImage(InvalidInput):
+    """An image was asked for, and the bytes are none that can be read."""
+
+    remedy = "Upload JPEG, PNG, TIFF, WebP, GIF, AVIF or HEIC; export a drawing or a document to one of them first."
+
+
+class BrokenImage(InvalidInput):
+    """The image breaks, or ends too early."""
+
+    remedy = "Open the image to see whether it is whole, save it again, and upload it."
+
+
+class TooManyPixels(InvalidInput):
+    """The image is larger than its recipe allows."""
+
+    remedy = "If the image is what it should be, raise the limit that the message names in the recipe."
+
+
+class TooLargeForFormat(InvalidInput):
+    """A format cannot hold an output of that size."""
+
+    remedy = "Choose PNG for that output, or a smaller size."
 
 
 class WrongEncoding(InvalidInput):

@@ -1,0 +1,198 @@
+"""What an image's header says, by ranged reads: its size, before anything is decoded. Standard library only.
+
+At most `HEAD_LIMIT_BYTES` are read, in few requests, whatever the header claims.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fanfold.errors import BrokenImage, NotAnImage
+from fanfold.kinds.image.formats import Format, format_of, named
+from fanfold.model import Source
+
+READ_BYTES = 64 << 10
+HEAD_LIMIT_BYTES = 1 << 20
+IFDS_LIMIT = 4096
+"""The most pages of a TIFF that are counted."""
+
+ENTRIES_LIMIT = 4096
+"""The most tags of a TIFF's page."""
+
+BOXES_LIMIT = 4096
+"""The most boxes of a HEIF header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is known of an image before it is decoded."""
+
+    format: Format
+    width: int
+    height: int
+    """As stored: an orientation may turn them."""
+    pages: int = 1
+    """The pages of a TIFF; frames of an animation are counted when it is decoded."""
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Reader:
+    """Small reads at any place, served from few larger ones."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._blocks: dict[int, bytes] = {}
+
+    @property
+    def size_bytes(self) -> int:
+        return self._source.size_bytes
+
+    def read(self, start: int, count: int) -> bytes:
+        """Return `count` bytes from `start`; raise BrokenImage where the object ends before, or too much was read."""
+        found = b""
+        for number in range(start // READ_BYTES, -(-(start + count) // READ_BYTES)):
+            found += self._block(number)
+        begin = start % READ_BYTES
+        if len(found) < begin + count:
+            raise BrokenImage(
+                f"the header ends too early: it goes on to byte {start + count:,}, the object has {self.size_bytes:,}"
+            )
+        return found[begin : begin + count]
+
+    def _block(self, number: int) -> bytes:
+        if number not in self._blocks:
+            if len(self._blocks) * READ_BYTES >= HEAD_LIMIT_BYTES:
+                raise BrokenImage(f"the header is larger than {HEAD_LIMIT_BYTES:,} bytes, or scattered more widely")
+            start = number * READ_BYTES
+            self._blocks[number] = self._source.read(start, start + READ_BYTES) if start < self.size_bytes else b""
+        return self._blocks[number]
+
+
+def read_header(source: Source) -> Header:
+    """Read an image's header. Raises NotAnImage and BrokenImage."""
+    reader = Reader(source)
+    head = reader.read(0, min(4096, source.size_bytes))
+    match format_of(head):
+        case None:
+            raise NotAnImage(f"the object is {named(head)}; what is read is JPEG, PNG, TIFF, WebP, GIF, AVIF and HEIC")
+        case "jpeg":
+            header = _jpeg(reader)
+        case "png":
+            header = Header("png", *struct.unpack(">II", reader.read(16, 8)))
+        case "gif":
+            header = Header("gif", *struct.unpack("<HH", reader.read(6, 4)))
+        case "webp":
+            header = _webp(reader)
+        case "tiff":
+            header = _tiff(reader)
+        case "avif" | "heic" as name:
+            header = _heif(reader, name)
+    if not header.width or not header.height:
+        raise BrokenImage(f"the {header.format} header says {header.width} × {header.height} pixels")
+    return header
+
+
+def _jpeg(reader: Reader) -> Header:
+    """Walk the markers to the frame header (ITU-T T.81, B.2.2)."""
+    at = 2
+    while True:
+        lead, code = reader.read(at, 2)
+        if lead != 0xFF:
+            raise BrokenImage(f"the JPEG has no marker at byte {at:,}, where one must be")
+        if code == 0xFF:
+            at += 1
+            continue
+        if code == 0x01 or 0xD0 <= code <= 0xD8:
+            at += 2
+            continue
+        if code in (0xD9, 0xDA):
+            raise BrokenImage(f"the JPEG has no frame header before byte {at:,}")
+        if 0xC0 <= code <= 0xCF and code not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack(">HH", reader.read(at + 5, 4))
+            return Header("jpeg", width, height)
+        at += 2 + max(2, int.from_bytes(reader.read(at + 2, 2), "big"))
+
+
+def _webp(reader: Reader) -> Header:
+    """Read the first chunk (RFC 9649, 2.5 to 2.7)."""
+    head = reader.read(12, 18)
+    match head[:4]:
+        case b"VP8X":
+            return Header("webp", *(int.from_bytes(head[at : at + 3], "little") + 1 for at in (12, 15)))
+        case b"VP8 ":
+            width, height = struct.unpack("<HH", head[14:18])
+            return Header("webp", width & 0x3FFF, height & 0x3FFF)
+        case b"VP8L":
+            bits = int.from_bytes(head[9:13], "little")
+            return Header("webp", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+        case other:
+            raise BrokenImage(f"the WebP begins with the chunk {other!r}; it must be VP8, VP8L or VP8X")
+
+
+_TIFF_TYPES = {3: "H", 4: "I", 16: "Q"}
+
+
+def _tiff(reader: Reader) -> Header:
+    """Read the first page's size and count the pages (TIFF 6.0, section 2; BigTIFF)."""
+    order = "<" if reader.read(0, 1) == b"I" else ">"
+    big = struct.unpack(order + "H", reader.read(2, 2))[0] == 43
+    count_code, offset_code, entry_bytes = ("Q", "Q", 20) if big else ("H", "I", 12)
+    count_bytes, offset_bytes = struct.calcsize("=" + count_code), struct.calcsize("=" + offset_code)
+    (at,) = struct.unpack(order + offset_code, reader.read(8 if big else 4, offset_bytes))
+    seen: set[int] = set()
+    sizes: dict[int, int] = {}
+    while at:
+        if at in seen:
+            raise BrokenImage(f"the TIFF's directories are a loop: the one at byte {at:,} follows itself")
+        if len(seen) == IFDS_LIMIT:
+            raise BrokenImage(f"the TIFF has more than {IFDS_LIMIT:,} directories")
+        seen.add(at)
+        (count,) = struct.unpack(order + count_code, reader.read(at, count_bytes))
+        if not 1 <= count <= ENTRIES_LIMIT:
+            raise BrokenImage(f"the TIFF's directory at byte {at:,} has {count:,} tags; the limit is {ENTRIES_LIMIT:,}")
+        body = reader.read(at + count_bytes, count * entry_bytes + offset_bytes)
+        if len(seen) == 1:
+            for entry in range(0, count * entry_bytes, entry_bytes):
+                tag, kind = struct.unpack_from(order + "HH", body, entry)
+                if tag in (256, 257) and kind in _TIFF_TYPES:
+                    (sizes[tag],) = struct.unpack_from(order + _TIFF_TYPES[kind], body, entry + 4 + offset_bytes)
+        (at,) = struct.unpack_from(order + offset_code, body, count * entry_bytes)
+    return Header("tiff", sizes.get(256, 0), sizes.get(257, 0), len(seen))
+
+
+_CONTAINERS = {b"meta": 12, b"iprp": 8, b"ipco": 8}
+"""The boxes on the way to the sizes, and the bytes before what is in them."""
+
+
+def _heif(reader: Reader, name: Format) -> Header:
+    """Find the largest size that an item of the object declares (ISO/IEC 23008-12, 6.5.3): the primary one is no larger."""
+    largest = (0, 0)
+    at, stops = 0, [reader.size_bytes]
+    for _ in range(BOXES_LIMIT):
+        while stops and at >= stops[-1]:
+            stops.pop()
+        if not stops or (len(stops) == 1 and largest != (0, 0)):
+            return Header(name, *largest)
+        size, box = struct.unpack(">I4s", reader.read(at, 8))
+        if size == 1:
+            (size,) = struct.unpack(">Q", reader.read(at + 8, 8))
+        stop = at + size if size else stops[-1]
+        if size and (size < 8 or stop > stops[-1]):
+            raise BrokenImage(f"the box {box!r} at byte {at:,} goes on to byte {stop:,}, behind what it is in")
+        if box == b"ispe":
+            found: tuple[int, int] = struct.unpack(">II", reader.read(at + 12, 8))
+            largest = max(largest, found, key=lambda sides: sides[0] * sides[1])
+        if box in _CONTAINERS and size != 1:
+            stops.append(stop)
+            at += _CONTAINERS[box]
+        else:
+            at = stop
+    raise BrokenImage(f"the header has more than {BOXES_LIMIT:,} boxes")
