@@ -10,10 +10,11 @@ import yaml
 from pydantic import BaseModel
 from typer.main import get_command
 
-from fanfold import errors, recipes
+from fanfold import errors, kinds, recipes
 from fanfold.cli.app import app
 from fanfold.engine import patches
 from fanfold.engine.bodies import Store
+from fanfold.kinds.image import recipe as image_recipe
 from fanfold.kinds.table import recipe
 from tests.docs import cli_reference
 
@@ -29,12 +30,24 @@ def blocks(page: Path, language: str) -> list[str]:
 
 def rows(page: str) -> dict[str, list[str]]:
     """Return the table rows of a page whose first cell is code, by that code."""
+    return _rows((ROOT / page).read_text())
+
+
+def _rows(text: str) -> dict[str, list[str]]:
     found = {}
-    for line in (ROOT / page).read_text().splitlines():
+    for line in text.splitlines():
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
         if len(cells) > 1 and (name := re.match(r"`([^`]+)`", cells[0])):
             found[name[1]] = cells[1:]
     return found
+
+
+def recipe_rows(kind: str) -> dict[str, list[str]]:
+    """Return the table rows of docs/recipes.md that are about a kind, or about every kind."""
+    text = (ROOT / "docs/recipes.md").read_text()
+    others = [f"`{name}`" for name in kinds.NAMES if name != kind]
+    sections = re.split(r"^## ", text, flags=re.MULTILINE)
+    return _rows("\n".join(section for section in sections if section.split("\n")[0] not in others))
 
 
 def fields(model: type[BaseModel]) -> set[str]:
@@ -42,14 +55,30 @@ def fields(model: type[BaseModel]) -> set[str]:
 
 
 def test_every_field_of_a_recipe_is_documented_and_no_other() -> None:
-    documented = rows("docs/recipes.md")
+    documented = recipe_rows("table")
     table = fields(recipe.TableRecipe) | fields(recipe.Clean)
     nested = {f"index.{name}" for name in fields(recipe.Index)} | {f"totals[].{name}" for name in fields(recipe.Total)}
     assert set(documented) == table | nested
 
 
+def test_every_field_of_an_image_recipe_is_documented_and_no_other() -> None:
+    documented = recipe_rows("image")
+    parts = (image_recipe.ImageRecipe, image_recipe.Rendition, image_recipe.Tiles, image_recipe.Convert)
+    assert set(documented) == set().union(*map(fields, parts))
+
+
+def test_the_documented_defaults_of_an_image_are_the_defaults() -> None:
+    documented = recipe_rows("image")
+    defaults = image_recipe.ImageRecipe()
+    for name in ("concurrency", "tolerate", "metadata", "renditions", "tiles", "convert", "pixels", "pixels_per_byte"):
+        value = getattr(defaults, name)
+        assert documented[name][1].strip("`") == {None: "none", (): "none", True: "true"}.get(value, str(value))
+    tiles = image_recipe.Tiles()
+    assert all(documented[name][1].strip("`") == str(getattr(tiles, name)) for name in ("layout", "size", "overlap"))
+
+
 def test_the_documented_defaults_are_the_defaults() -> None:
-    documented = rows("docs/recipes.md")
+    documented = recipe_rows("table")
     defaults = recipe.TableRecipe()
     for name in fields(recipe.TableRecipe) - {"clean", "parquet"}:
         value = getattr(defaults, name)

@@ -68,7 +68,7 @@ def decode(data: bytes, format: Format, recipe: ImageRecipe) -> list[pyvips.Imag
 
 def _open(data: bytes, format: Format) -> pyvips.Image:
     options = {"n": -1} if format in _ANIMATED else {}
-    return getattr(pyvips.Image, _LOADERS[format])(data, access="sequential", fail_on="truncated", **options)
+    return getattr(pyvips.Image, _LOADERS[format])(data, access="sequential", fail_on="error", **options)
 
 
 def _open_heic(data: bytes) -> pyvips.Image:
@@ -78,7 +78,7 @@ def _open_heic(data: bytes) -> pyvips.Image:
     try:
         heif = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)
         picture = heif.to_pillow()
-    except (ValueError, RuntimeError, EOFError, OSError) as error:
+    except (ValueError, RuntimeError, EOFError, OSError, LookupError) as error:
         raise BrokenImage(f"the HEIC does not decode as a whole: {' '.join(str(error).split())[:200]}") from error
     opened = pyvips.Image.new_from_memory(
         picture.tobytes(), picture.width, picture.height, len(picture.getbands()), "uchar"
