@@ -200,7 +200,7 @@ class Record:
     """One item for the Records table."""
 
     partition: str
-    """The value that people query by; never empty."""
+    """The value that people query by; empty: the key of the object itself."""
     sort: str | None
     """The value that records of one partition are ordered by; None: in the order of the object."""
     ordinal: int

@@ -94,3 +94,38 @@ def test_how_the_work_is_run_does_not_change_what_a_part_is() -> None:
 def test_a_share_allows_its_part_of_a_count_rounded_down(hundredths: int, count: int) -> None:
     share = f"{hundredths // 100}.{hundredths % 100:02}%"
     assert fields.allowed(share, count) == (Fraction(hundredths, 10_000) * count).__floor__()
+
+
+@pytest.mark.parametrize(
+    ("image", "path", "given_value"),
+    [
+        ("renditions: [{name: a}]", "recipes.p.image.renditions.0: a rendition has `width`", "'a'"),
+        ("renditions: [{name: a, width: 0}]", "recipes.p.image.renditions.0.width", "0"),
+        ("renditions: [{name: a/b, width: 9}]", "recipes.p.image.renditions.0.name", "'a/b'"),
+        ("renditions: [{name: .., width: 9}]", "recipes.p.image.renditions.0.name", "'..'"),
+        ("renditions: [{name: Tiles, width: 9}]", "recipes.p.image: a rendition cannot be called 'Tiles'", ""),
+        (
+            "renditions: [{name: a, width: 9}, {name: A, width: 8}]",
+            "recipes.p.image: two renditions are called 'A'",
+            "",
+        ),
+        ("renditions: [{name: a, width: 9, fit: cover}]", "`fit: cover` needs `width` and `height`", ""),
+        ("renditions: [{name: a, width: 9, format: gif}]", "recipes.p.image.renditions.0.format", "'gif'"),
+        ("tiles: {size: 63}", "recipes.p.image.tiles.size", "63"),
+        ("tiles: {size: 64, overlap: 33}", "recipes.p.image.tiles: `overlap` is at most half of `size`, here 32", ""),
+        ("convert: {format: jpeg, quality: 101}", "recipes.p.image.convert.quality", "101"),
+        ("convert: {}", "recipes.p.image.convert.format", ""),
+        ("pixels: 0", "recipes.p.image.pixels", "0"),
+        ("rotate: 90", "recipes.p.image.rotate", "90"),
+    ],
+)
+def test_a_wrong_field_of_an_image_is_named(image: str, path: str, given_value: str) -> None:
+    with pytest.raises(RecipeError) as error:
+        recipes.read(f"version: 1\nrecipes:\n  p:\n    image: {{{image}}}\n")
+    assert path in str(error.value)
+    assert given_value in str(error.value)
+
+
+def test_a_recipe_is_of_one_kind() -> None:
+    with pytest.raises(RecipeError, match=r"exactly one kind of .*image.*; here are 2"):
+        recipes.read("version: 1\nrecipes:\n  p: {image: {}, table: {}}\n")

@@ -84,6 +84,7 @@ class Marshal:
 
         self._dumps = orjson.dumps
         self._recipe = partition_key(job.recipe_name, "")
+        self._object_key = job.source.key
         self._place = f"{place(job.source)}#"
         common = {
             "job": job.id,
@@ -95,7 +96,7 @@ class Marshal:
 
     def key(self, record: Record) -> RecordKey:
         """Return where a record is kept; raise InvalidInput where its key is too long."""
-        partition = self._recipe + record.partition
+        partition = self._recipe + (record.partition or self._object_key)
         sort = f"{self._place}{record.ordinal:012}" if record.sort is None else record.sort
         if len(partition) + len(sort) > SORT_LIMIT_BYTES // 4:  # no character has more than 4 bytes
             for name, value, limit in (("pk", partition, PARTITION_LIMIT_BYTES), ("sk", sort, SORT_LIMIT_BYTES)):

@@ -49,6 +49,12 @@ def test_records_of_one_partition_come_in_the_order_of_the_object_all_of_them(st
     assert rows(stores) == [{"n": number} for number in range(130)]
 
 
+def test_a_record_without_a_partition_is_under_the_key_of_its_object(stores: Stores) -> None:
+    job = uploaded(stores, b"x")
+    publish(stores, job, [record(0, partition="")])
+    assert rows(stores, job.source.key) == [{"n": 0}]
+
+
 def test_values_keep_their_types_and_every_digit(stores: Stores) -> None:
     exact = Decimal("12345678901234567890.123456789")
     row = {"d": exact, "f": 0.1, "t": "text", "b": True, "l": [1, {"x": None}], "i": 2**63, "nan": float("nan")}

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 
 from fanfold.kinds.image.formats import sniff
 from fanfold.kinds.image.recipe import ImageRecipe
-from fanfold.model import Again, Desk, Folded, Forecast, Json, Line, Plan, Record, Round, Source
+from fanfold.model import Again, Desk, Folded, Forecast, Json, Line, PartObject, Plan, Record, Round, Source
 
 __all__ = ["forecast", "merge", "name", "parts_version", "plan", "process", "records", "sniff"]
 
@@ -42,8 +44,9 @@ def process(source: Source, recipe: ImageRecipe, layout: Json, line: Line, desk:
 
 
 def records(recipe: ImageRecipe, layout: Json, line: Line, desk: Desk) -> Iterator[Record]:
-    """Yield nothing: no line of an image is an `index` line."""
-    return iter(())
+    """Yield the image's one record: what `metadata.json` says, and what was made of the image."""
+    described = json.loads(desk.read(PartObject(line.span["key"], line.span["bytes"])), parse_float=Decimal)
+    yield Record("", None, 0, {**described, "outputs": line.span["outputs"]})
 
 
 def merge(round: Round) -> Again | Folded:

@@ -173,7 +173,7 @@ _CONTAINERS = {b"meta": 12, b"iprp": 8, b"ipco": 8}
 
 
 def _heif(reader: Reader, name: Format) -> Header:
-    """Find the largest size that an item of the object declares (ISO/IEC 23008-12, 6.5.3): the primary one is no larger."""
+    """Find the largest size that an item declares (ISO/IEC 23008-12, 6.5.3): the primary one is no larger."""
     largest = (0, 0)
     at, stops = 0, [reader.size_bytes]
     for _ in range(BOXES_LIMIT):

@@ -9,22 +9,34 @@ from fanfold.kinds.image.encoding import TYPES
 from fanfold.kinds.image.recipe import Tiles
 from fanfold.kinds.image.tiles import descriptor
 from fanfold.kinds.image.working import TILES, TILES_INDEX
-from fanfold.model import Copied, Folded, Output, Part, Round
+from fanfold.model import Again, Copied, Folded, Line, Output, Part, Round
+
+INDEX = "index"
+"""The role of the line that writes the record."""
 
 _TYPES = TYPES | {"json": "application/json", "dzi": "application/xml"}
 
 
-def merge(round: Round) -> Folded:
-    """Describe the outputs; without the one part there are none."""
+def merge(round: Round) -> Again | Folded:
+    """Have the record written, then describe the outputs; without the one part there are none."""
     part = round.part(round.plan[0])
     if part is None:
         return Folded((), {}, missing=[dict(round.plan[0].span)])
+    if round.recipe.metadata and not any(round.part(line) for lines in round.later for line in lines):
+        return Again([_index_line(round, part)], publishes=True)
     facts = part.facts
     outputs = [_whole(part, name) for name in facts["outputs"]]
     if round.recipe.tiles:
         outputs += _tiles(round, part, round.recipe.tiles)
     stats = {name: facts[name] for name in ("width", "height", "frames", "tiles")}
     return Folded(outputs, stats)
+
+
+def _index_line(round: Round, part: Part) -> Line:
+    described = part.objects["metadata.json"]
+    outputs = [*part.facts["outputs"], *(["tiles.dzi"] if round.recipe.tiles else [])]
+    span = {"key": described.key, "bytes": described.size_bytes, "outputs": outputs}
+    return Line(f"{len(round.lines)}-00000", INDEX, span, part.line.layout)
 
 
 def _whole(part: Part, name: str) -> Output:

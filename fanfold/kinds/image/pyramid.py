@@ -32,12 +32,11 @@ def _halve_weighted(image: pyvips.Image) -> pyvips.Image:
     # One more row and column, so that the three shifted views are as large as the first.
     wider = image.embed(0, 0, width + 1, height + 1, extend="copy")
     four = [wider.crop(x, y, width, height).subsample(2, 2) for y in (0, 1) for x in (0, 1)]
-    colours, alpha = image.bands - 1, 0
-    weighted = 0
-    for quarter in four:
-        weight = quarter[colours].cast("double")
-        alpha = weight + alpha
-        weighted = quarter.extract_band(0, n=colours) * weight + weighted
+    colours = image.bands - 1
+    weights = [quarter[colours].cast("double") for quarter in four]
+    alpha = pyvips.Image.sum(weights)
+    parts = zip(four, weights, strict=True)
+    weighted = pyvips.Image.sum([quarter.extract_band(0, n=colours) * weight for quarter, weight in parts])
     mean = (alpha == 0).ifthenelse(0, (weighted / alpha).floor())
     made = mean.bandjoin((alpha / 4).floor()).cast("uchar")
     return made.copy(interpretation=image.interpretation).copy_memory()

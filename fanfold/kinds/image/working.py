@@ -11,7 +11,7 @@ import pyvips
 from fanfold.kinds.image import encoding, renditions, tiles
 from fanfold.kinds.image.headers import Header
 from fanfold.kinds.image.pixels import decode, decoding
-from fanfold.kinds.image.recipe import ImageRecipe
+from fanfold.kinds.image.recipe import ImageRecipe, Tiles
 from fanfold.model import Desk, Json, Line, Source
 
 TILES, TILES_INDEX = "tiles", "tiles.json"
@@ -57,7 +57,7 @@ def _kept(frames: Sequence[pyvips.Image], format: str) -> Sequence[pyvips.Image]
     return frames if format == "webp" else frames[:1]
 
 
-def _write_tiles(image: pyvips.Image, asked: tiles.Tiles, desk: Desk) -> int:
+def _write_tiles(image: pyvips.Image, asked: Tiles, desk: Desk) -> int:
     """Write all tiles into one object: thousands of small ones would cost more to write than to make."""
     index, body = [], bytearray()
     for name, data in tiles.cut(image, asked):

@@ -6,6 +6,7 @@ import random
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from PIL import Image
@@ -48,10 +49,8 @@ def test_a_damaged_image_ends_in_outputs_or_a_named_error(form: str) -> None:
         bad = bytearray(data)
         for _ in range(pick.randint(1, 4)):
             bad[pick.randrange(len(bad))] = pick.randrange(256)
-        try:
-            run(IMAGE, bytes(bad), AS_PNG)
-        except FanfoldError as error:
-            assert "\n" not in str(error)
+        with suppress(FanfoldError):
+            assert "converted.png" in run(IMAGE, bytes(bad), AS_PNG).outputs
 
 
 def resized(form: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 import subprocess
 import sys
@@ -59,7 +60,7 @@ SAVED = {
 
 @pytest.mark.parametrize("form", SAVED)
 def test_a_format_is_told_by_its_bytes_and_decodes_as_elsewhere(form: str) -> None:
-    """The header's size is the picture's, within 1 MiB of reads; the pixels are Pillow's, lossy ones within rounding."""
+    """The header's size is the picture's, within 1 MiB of reads; the pixels are Pillow's, but for rounding."""
     data = SAVED[form](picture(97, 61))
     assert IMAGE.sniff(data[:4096], "misnamed.csv")
     source = CountingSource(data)
@@ -192,6 +193,21 @@ def test_the_first_page_of_a_tiff_is_shown_and_the_others_are_counted() -> None:
     pages[0].save(made, "TIFF", save_all=True, append_images=pages[1:])
     assert read_header(CountingSource(made.getvalue())).pages == 4
     assert difference(converted(made.getvalue()), pages[0]) == 0
+
+
+def test_an_image_is_one_record_under_its_own_key() -> None:
+    """What `metadata.json` says, and the outputs; without metadata there is none."""
+    asked = {"renditions": [{"name": "a", "width": 9}], "tiles": {}}
+    result = run(IMAGE, saved(picture(97, 61, "LA"), "PNG"), ImageRecipe.model_validate(asked))
+    described = json.loads(result.outputs["metadata.json"])
+    (record,) = result.records
+    assert (record.partition, record.sort, record.ordinal) == ("", None, 0)
+    assert record.attributes == described | {"outputs": ["metadata.json", "a.jpg", "tiles.dzi"]}
+    assert (described["width"], described["height"], described["mode"]) == (97, 61, "grey+alpha")
+    assert set(record.attributes["outputs"]) <= set(result.outputs)
+    without = run(IMAGE, saved(picture(9, 9), "PNG"), ImageRecipe.model_validate(asked | {"metadata": False}))
+    assert not without.records
+    assert "metadata.json" not in without.outputs
 
 
 def test_to_sniff_and_to_split_needs_no_codec() -> None:
