@@ -84,6 +84,8 @@ def receive(event: Mapping[str, Any], stores: Stores, machines: Mapping[str, str
     unread = Job(ref, *_recipe_by_name(arrival.key, recipes.NONE, "table"), arrival.sequencer)
     try:
         job = _job(arrival, stores)
+        if job.kind not in machines:
+            raise UnknownFormat(f"{arrival.key!r} is for the kind {job.kind}; the stack runs {', '.join(machines)}")
     except InvalidInput as why:
         stores.jobs.arrive(unread)
         return _ignore(unread, why, stores)

@@ -88,8 +88,8 @@ def test_a_command_that_makes_no_sense_ends_with_2_and_one_line(tmp_path: Path, 
 
 
 def test_a_file_that_no_kind_reads_cannot_be_planned(tmp_path: Path) -> None:
-    path = tmp_path / "photo.csv"
-    path.write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")
+    path = tmp_path / "paper.csv"
+    path.write_bytes(b"%PDF-1.7\n\x00\x00")
     done = fanfold("plan", path)
     assert done.returncode == 1
     assert "UnknownFormat" in done.stderr
