@@ -7,4 +7,8 @@ build-Intake build-Watch build-Totals:
 build-TableSplit build-TableRows build-TableIndex build-TableMerge:
 	packaging/bundle.sh table "$(ARTIFACTS_DIR)"
 
+build-ImageSplit build-ImagePixels build-ImageIndex build-ImageMerge:
+	packaging/bundle.sh image "$(ARTIFACTS_DIR)"
+
+.PHONY: build-ImageSplit build-ImagePixels build-ImageIndex build-ImageMerge
 .PHONY: build-Intake build-Watch build-Totals build-TableSplit build-TableRows build-TableIndex build-TableMerge

@@ -20,4 +20,5 @@ compile() { # OUTPUT EXTRA...
 # The engine pins botocore exactly. Under one resolution of everything, what runs on AWS is what ran on the laptop.
 uv pip compile --quiet --extra all --python-version 3.13 --no-header --no-annotate pyproject.toml >"$together"
 compile packaging/core.txt
+compile packaging/image.txt image
 compile packaging/table.txt table
