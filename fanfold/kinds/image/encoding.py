@@ -3,38 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pyvips
 
-from fanfold.errors import TooLargeForFormat
 from fanfold.kinds.image.pixels import carry, flattened
-
-SIDES = {"jpeg": 65_500, "png": 2_147_483_647, "webp": 16_383, "avif": 16_384}
-"""The longest side that each encoder takes."""
 
 TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp", "avif": "image/avif"}
 
 
-def check(width: int, height: int, format: str, output: str) -> None:
-    """Raise TooLargeForFormat where a format cannot hold an image."""
-    if max(width, height) > SIDES[format]:
-        raise TooLargeForFormat(
-            f"`{output}` would have {width:,} × {height:,} pixels; {format.upper()} holds at most {SIDES[format]:,}"
-        )
+def _saver(format: str, quality: int) -> tuple[str, dict[str, Any]]:
+    """Return libvips' name for what makes a format, and what it is told. PNG has no quality."""
+    match format:
+        case "jpeg":
+            return "jpegsave", {"Q": quality}
+        case "png":
+            return "pngsave", {}
+        case "webp":
+            return "webpsave", {"Q": quality}
+        case _:
+            return "heifsave", {"Q": quality, "compression": "av1", "effort": 2}
+
+
+def kept(keep: bool) -> str:
+    """Return which metadata stay, in libvips' words."""
+    return "exif|xmp|iptc" if keep else "none"
 
 
 def encode(image: pyvips.Image, format: str, quality: int, keep: str = "none") -> bytes:
-    """Return an image in a format; `keep`: which metadata stays, in libvips' words. PNG has no quality."""
-    match format:
-        case "jpeg":
-            made = flattened(image).jpegsave_buffer(Q=quality, keep=keep)
-        case "png":
-            made = image.pngsave_buffer(keep=keep)
-        case "webp":
-            made = image.webpsave_buffer(Q=quality, keep=keep)
-        case _:
-            made = image.heifsave_buffer(Q=quality, compression="av1", effort=2, keep=keep)
-    return bytes(made)
+    """Return an image in a format; `keep`: which metadata stays, in libvips' words."""
+    saver, options = _saver(format, quality)
+    made = flattened(image) if format == "jpeg" else image
+    return bytes(getattr(made, f"{saver}_buffer")(**options, keep=keep))
+
+
+def save(image: pyvips.Image, path: str, format: str, quality: int, keep: str) -> None:
+    """Write an image to a file, which may be larger than memory; else as `encode`."""
+    saver, options = _saver(format, quality)
+    made = flattened(image) if format == "jpeg" else image
+    getattr(made, saver)(path, **options, keep=keep)
 
 
 def encode_frames(
@@ -54,4 +61,4 @@ def encode_frames(
         made = roll
     if keep:
         made = carry(given, made)
-    return encode(made, format, quality, "exif|xmp|iptc" if keep else "none")
+    return encode(made, format, quality, kept(keep))

@@ -11,6 +11,7 @@ from typing import Any
 
 from fanfold.errors import BrokenImage, NotAnImage
 from fanfold.kinds.image.formats import Format, format_of, named
+from fanfold.kinds.image.tiff.reading import HEIGHT, WIDTH, Form, numbers
 from fanfold.model import Source
 
 READ_BYTES = 64 << 10
@@ -35,6 +36,8 @@ class Header:
     """As stored: an orientation may turn them."""
     pages: int = 1
     """The pages of a TIFF; frames of an animation are counted when it is decoded."""
+    streams: bool = True
+    """Whether it is decoded from the top down, a few rows at a time; else all of its pixels are in memory at once."""
 
     @property
     def pixels(self) -> int:
@@ -86,9 +89,11 @@ def read_header(source: Source) -> Header:
         case "jpeg":
             header = _jpeg(reader)
         case "png":
-            header = Header("png", *struct.unpack(">II", reader.read(16, 8)))
+            width, height, interlace = struct.unpack(">II4xB", reader.read(16, 13))
+            header = Header("png", width, height, streams=interlace == 0)
         case "gif":
-            header = Header("gif", *struct.unpack("<HH", reader.read(6, 4)))
+            width, height = struct.unpack("<HH", reader.read(6, 4))
+            header = Header("gif", width, height, streams=False)
         case "webp":
             header = _webp(reader)
         case "tiff":
@@ -98,6 +103,10 @@ def read_header(source: Source) -> Header:
     if not header.width or not header.height:
         raise BrokenImage(f"the {header.format} header says {header.width} × {header.height} pixels")
     return header
+
+
+_SEQUENTIAL = (0xC0, 0xC1, 0xC9)
+"""Frame headers of JPEGs whose scans go over the image once (ITU-T T.81, table B.1)."""
 
 
 def _jpeg(reader: Reader) -> Header:
@@ -117,7 +126,7 @@ def _jpeg(reader: Reader) -> Header:
             raise BrokenImage(f"the JPEG has no frame header before byte {at:,}")
         if 0xC0 <= code <= 0xCF and code not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack(">HH", reader.read(at + 5, 4))
-            return Header("jpeg", width, height)
+            return Header("jpeg", width, height, streams=code in _SEQUENTIAL)
         at += 2 + max(2, int.from_bytes(reader.read(at + 2, 2), "big"))
 
 
@@ -126,27 +135,22 @@ def _webp(reader: Reader) -> Header:
     head = reader.read(12, 18)
     match head[:4]:
         case b"VP8X":
-            return Header("webp", *(int.from_bytes(head[at : at + 3], "little") + 1 for at in (12, 15)))
+            width, height = (int.from_bytes(head[at : at + 3], "little") + 1 for at in (12, 15))
+            return Header("webp", width, height, streams=False)
         case b"VP8 ":
             width, height = struct.unpack("<HH", head[14:18])
-            return Header("webp", width & 0x3FFF, height & 0x3FFF)
+            return Header("webp", width & 0x3FFF, height & 0x3FFF, streams=False)
         case b"VP8L":
             bits = int.from_bytes(head[9:13], "little")
-            return Header("webp", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+            return Header("webp", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, streams=False)
         case other:
             raise BrokenImage(f"the WebP begins with the chunk {other!r}; it must be VP8, VP8L or VP8X")
 
 
-_TIFF_TYPES = {3: "H", 4: "I", 16: "Q"}
-
-
 def _tiff(reader: Reader) -> Header:
     """Read the first page's size and count the pages (TIFF 6.0, section 2; BigTIFF)."""
-    order = "<" if reader.read(0, 1) == b"I" else ">"
-    big = struct.unpack(order + "H", reader.read(2, 2))[0] == 43
-    count_code, offset_code, entry_bytes = ("Q", "Q", 20) if big else ("H", "I", 12)
-    count_bytes, offset_bytes = struct.calcsize("=" + count_code), struct.calcsize("=" + offset_code)
-    (at,) = struct.unpack(order + offset_code, reader.read(8 if big else 4, offset_bytes))
+    form = Form.read(reader.read)
+    at = form.offset(reader.read, form.first_at)
     seen: set[int] = set()
     sizes: dict[int, int] = {}
     while at:
@@ -154,18 +158,18 @@ def _tiff(reader: Reader) -> Header:
             raise BrokenImage(f"the TIFF's directories are a loop: the one at byte {at:,} follows itself")
         if len(seen) == IFDS_LIMIT:
             raise BrokenImage(f"the TIFF has more than {IFDS_LIMIT:,} directories")
-        seen.add(at)
-        (count,) = struct.unpack(order + count_code, reader.read(at, count_bytes))
+        count = form.count(reader.read, at)
         if not 1 <= count <= ENTRIES_LIMIT:
             raise BrokenImage(f"the TIFF's directory at byte {at:,} has {count:,} tags; the limit is {ENTRIES_LIMIT:,}")
-        body = reader.read(at + count_bytes, count * entry_bytes + offset_bytes)
-        if len(seen) == 1:
-            for entry in range(0, count * entry_bytes, entry_bytes):
-                tag, kind = struct.unpack_from(order + "HH", body, entry)
-                if tag in (256, 257) and kind in _TIFF_TYPES:
-                    (sizes[tag],) = struct.unpack_from(order + _TIFF_TYPES[kind], body, entry + 4 + offset_bytes)
-        (at,) = struct.unpack_from(order + offset_code, body, count * entry_bytes)
-    return Header("tiff", sizes.get(256, 0), sizes.get(257, 0), len(seen))
+        entries, following = form.entries(reader.read, at, count)
+        if not seen:
+            for entry in entries:
+                if entry.tag in (WIDTH, HEIGHT) and entry.size_bytes <= 8:
+                    value = numbers(form.order, entry.type, reader.read(entry.at, entry.size_bytes))
+                    sizes[entry.tag] = value[0] if value else 0
+        seen.add(at)
+        at = following
+    return Header("tiff", sizes.get(WIDTH, 0), sizes.get(HEIGHT, 0), len(seen))
 
 
 _CONTAINERS = {b"meta": 12, b"iprp": 8, b"ipco": 8}
@@ -180,7 +184,7 @@ def _heif(reader: Reader, name: Format) -> Header:
         while stops and at >= stops[-1]:
             stops.pop()
         if not stops or (len(stops) == 1 and largest != (0, 0)):
-            return Header(name, *largest)
+            return Header(name, *largest, 1, False)
         size, box = struct.unpack(">I4s", reader.read(at, 8))
         if size == 1:
             (size,) = struct.unpack(">Q", reader.read(at + 8, 8))

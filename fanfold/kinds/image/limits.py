@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fanfold.errors import TooManyPixels
+from fanfold.errors import TooLargeForFormat, TooManyPixels
 from fanfold.kinds.image.recipe import ImageRecipe
 
 WHOLE_PIXELS = 64 << 20
@@ -10,6 +10,31 @@ WHOLE_PIXELS = 64 << 20
 
 WHOLE_BYTES = 256 << 20
 """The most bytes of an object that a worker reads at once."""
+
+UNSTREAMED_PIXELS = 256 << 20
+"""The most pixels of an image that its format makes a worker decode as a whole: up to some 2 GiB, once."""
+
+SPAN_SIDE = 4096
+"""The side of the rectangle that one worker cuts of a large image: 48 MiB of pixels, and twice that to work with."""
+
+
+SIDES = {"jpeg": 65_500, "png": 2_147_483_647, "webp": 16_383, "avif": 16_384}
+"""The longest side that each encoder takes."""
+
+_WHOLE = frozenset({"webp", "avif"})
+"""What is encoded with all of its pixels in memory."""
+
+
+def check_output(width: int, height: int, format: str, output: str) -> None:
+    """Raise TooLargeForFormat where a format cannot hold an image, or only by holding all of it in memory."""
+    if max(width, height) > SIDES[format]:
+        raise TooLargeForFormat(
+            f"`{output}` would have {width:,} × {height:,} pixels; {format.upper()} holds at most {SIDES[format]:,}"
+        )
+    if format in _WHOLE and width * height > WHOLE_PIXELS:
+        raise TooLargeForFormat(
+            f"`{output}` would have {width:,} × {height:,} pixels; {format.upper()} is made of at most {WHOLE_PIXELS:,}"
+        )
 
 
 def check(recipe: ImageRecipe, width: int, height: int, size_bytes: int, frames: int = 1) -> None:
@@ -23,3 +48,11 @@ def check(recipe: ImageRecipe, width: int, height: int, size_bytes: int, frames:
             f"the image has {shown} pixels in {size_bytes:,} bytes, {pixels // max(size_bytes, 1):,} in each; "
             f"`pixels_per_byte` allows {recipe.pixels_per_byte:,}"
         )
+
+
+def unstreamed(format: str, width: int, height: int) -> str:
+    """Say that an image is too large for a format that is decoded as a whole."""
+    return (
+        f"the {format.upper()} has {width:,} × {height:,} pixels and is decoded as a whole, as progressive, interlaced "
+        f"and compressed frames are; such an image has at most {UNSTREAMED_PIXELS:,} pixels"
+    )

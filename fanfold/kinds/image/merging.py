@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from fanfold.kinds.image import planning, staging
 from fanfold.kinds.image.encoding import TYPES
-from fanfold.kinds.image.recipe import Tiles
-from fanfold.kinds.image.tiles import descriptor
-from fanfold.kinds.image.working import TILES, TILES_INDEX
+from fanfold.kinds.image.places import PLAIN
+from fanfold.kinds.image.tiles import TILES, TILES_INDEX, descriptor
 from fanfold.model import Again, Copied, Folded, Line, Output, Part, Round
 
 INDEX = "index"
@@ -18,25 +18,63 @@ _TYPES = TYPES | {"json": "application/json", "dzi": "application/xml"}
 
 
 def merge(round: Round) -> Again | Folded:
-    """Have the record written, then describe the outputs; without the one part there are none."""
-    part = round.part(round.plan[0])
-    if part is None:
-        return Folded((), {}, missing=[dict(round.plan[0].span)])
-    if round.recipe.metadata and not any(round.part(line) for lines in round.later for line in lines):
-        return Again([_index_line(round, part)], publishes=True)
-    facts = part.facts
-    outputs = [_whole(part, name) for name in facts["outputs"]]
+    """Ask for what is still to be made, then have the record written, then describe the outputs.
+
+    Without any one of its parts an image has no outputs.
+    """
+    made = [(line, round.part(line)) for lines in round.lines for line in lines if line.role != INDEX]
+    if missing := [dict(line.span) for line, part in made if part is None]:
+        return Folded((), {}, missing=missing)
+    parts = [part for _, part in made if part is not None]
+    if not any(line.role == INDEX for line in round.lines[-1]):
+        if again := _next(round, parts[-len(round.lines[-1]) :]):
+            return again
+        if round.recipe.metadata:
+            return Again([_index_line(round, parts)], publishes=True)
+    outputs = [_whole(part, name) for part in parts for name in part.facts.get("outputs", ())]
     if round.recipe.tiles:
-        outputs += _tiles(round, part, round.recipe.tiles)
-    stats = {name: facts[name] for name in ("width", "height", "frames", "tiles")}
+        width, height = _sides(round, parts)
+        outputs.append(Output("tiles.dzi", [descriptor(width, height, round.recipe.tiles)], _TYPES["dzi"]))
+        outputs += [output for part in parts if TILES in part.objects for output in _tiles(round, part)]
+    width, height = _sides(round, parts)
+    stats = {
+        "width": width,
+        "height": height,
+        "frames": parts[0].facts.get("frames", 1),
+        "tiles": sum(part.facts.get("tiles", 0) for part in parts),
+    }
     return Folded(outputs, stats)
 
 
-def _index_line(round: Round, part: Part) -> Line:
-    described = part.objects["metadata.json"]
-    outputs = [*part.facts["outputs"], *(["tiles.dzi"] if round.recipe.tiles else [])]
+def _next(round: Round, parts: Sequence[Part]) -> Again | None:
+    """Return the round that makes what is not made yet, None if nothing is left."""
+    first = parts[0].line
+    layout = round.layouts[first.layout]
+    if "prepare" in first.span:
+        return planning.prepared(round.recipe, layout, parts[0])
+    if "cut" not in first.span:
+        return None
+    cut = [part for part in parts if "cut" in part.line.span]
+    following = staging.after(round.recipe, layout, cut)
+    prepared = round.part(round.lines[0][0])
+    following["frames"] = prepared.facts.get("frames", 1) if prepared else 1
+    following["bands"] = cut[0].facts["bands"][PLAIN]
+    lines = staging.lines(round.recipe, following, len(round.lines))
+    return Again(lines, following) if lines else None
+
+
+def _sides(round: Round, parts: Sequence[Part]) -> tuple[int, int]:
+    """Return width and height of the image as it is looked at."""
+    layout = round.layouts[-1] if "whole" in round.layouts[-1] else None
+    return tuple(layout["whole"]) if layout else (parts[0].facts["width"], parts[0].facts["height"])
+
+
+def _index_line(round: Round, parts: Sequence[Part]) -> Line:
+    described = next(part.objects["metadata.json"] for part in parts if "metadata.json" in part.objects)
+    outputs = [name for part in parts for name in part.facts.get("outputs", ())]
+    outputs += ["tiles.dzi"] if round.recipe.tiles else []
     span = {"key": described.key, "bytes": described.size_bytes, "outputs": outputs}
-    return Line(f"{len(round.lines)}-00000", INDEX, span, part.line.layout)
+    return Line(f"{len(round.lines)}-00000", INDEX, span, parts[-1].line.layout)
 
 
 def _whole(part: Part, name: str) -> Output:
@@ -44,9 +82,8 @@ def _whole(part: Part, name: str) -> Output:
     return Output(name, [Copied(made.key, 0, made.size_bytes)], _type(name))
 
 
-def _tiles(round: Round, part: Part, tiles: Tiles) -> Iterator[Output]:
+def _tiles(round: Round, part: Part) -> Iterator[Output]:
     index = part.objects[TILES_INDEX]
-    yield Output("tiles.dzi", [descriptor(part.facts["width"], part.facts["height"], tiles)], _type("tiles.dzi"))
     at, key = 0, part.objects[TILES].key
     for name, size_bytes in json.loads(round.read(index, 0, index.size_bytes)):
         yield Output(name, [Copied(key, at, at + size_bytes)], _type(name))

@@ -15,6 +15,7 @@ from fanfold.errors import BrokenImage, NotAnImage, TooManyPixels
 from fanfold.kinds.image.formats import Format
 from fanfold.kinds.image.limits import WHOLE_PIXELS, check
 from fanfold.kinds.image.recipe import ImageRecipe
+from fanfold.kinds.image.streams import Stream
 
 pyvips.cache_set_max(0)
 pyvips.block_untrusted_set(True)
@@ -35,11 +36,18 @@ _SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4), b"CMYK": (4, 5)}
 
 
 @contextmanager
-def decoding(format: str) -> Iterator[None]:
-    """Name what libvips finds wrong: it decodes when pixels are asked for, so this goes around that."""
+def decoding(format: str, stream: Stream | None = None) -> Iterator[None]:
+    """Name what libvips finds wrong: it decodes when pixels are asked for, so this goes around that.
+
+    stream: what is decoded. Where reading it failed, that is what went wrong.
+    """
     try:
         yield
+        if stream:
+            stream.failed()
     except pyvips.Error as error:
+        if stream:
+            stream.failed()
         lines = " ".join(str(error.detail or error.message).split())
         raise BrokenImage(f"the {format.upper()} does not decode as a whole: {lines[:200]}") from error
 
@@ -60,10 +68,21 @@ def decode(data: bytes, format: Format, recipe: ImageRecipe) -> list[pyvips.Imag
                 f"an image that is decoded at once has at most {WHOLE_PIXELS:,}"
             )
         tops = range(0, opened.height, height)
-        normal = normalised(opened).copy_memory()
+        normal = normalised(upright(opened)).copy_memory()
         if frames == 1:
             return [normal]
         return [normal.crop(0, top, normal.width, height) for top in tops]
+
+
+def loaded(stream: Stream, format: Format) -> pyvips.Image:
+    """Return an image that is decoded as its pixels are asked for, from the top down; of an animation the first frame.
+
+    HEIC is decoded at once.
+    """
+    if format == "heic":
+        return _open_heic(stream.read_all())
+    loader = _LOADERS[format].replace("_buffer", "_source")
+    return getattr(pyvips.Image, loader)(stream.source, access="sequential", fail_on="error")
 
 
 def _open(data: bytes, format: Format) -> pyvips.Image:
@@ -88,16 +107,20 @@ def _open_heic(data: bytes) -> pyvips.Image:
     return opened
 
 
-def normalised(image: pyvips.Image) -> pyvips.Image:
-    """Return an image upright, in sRGB or grey, with 8 bits a band; raise NotAnImage where it has no such meaning.
+def upright(image: pyvips.Image) -> pyvips.Image:
+    """Return an image turned as its orientation asks; the frames of an animation are never turned."""
+    frames = image.get_n_pages() if image.get_typeof("n-pages") else 1
+    return image.autorot() if frames == 1 or image.height == image.get_page_height() else image
 
-    16 bits are scaled to 8 by dropping the lower ones (with a profile, by the transform).
+
+def normalised(image: pyvips.Image) -> pyvips.Image:
+    """Return an image in sRGB or grey, with 8 bits a band; raise NotAnImage where it has no such meaning.
+
+    16 bits are scaled to 8 by dropping the lower ones (with a profile, by the transform). What a pixel becomes does not
+    depend on any other.
     """
     if image.format not in ("uchar", "ushort"):
         raise NotAnImage(f"the samples are {image.format}; what is read has 1 to 8 or 16 bits without a sign")
-    frames = image.get_n_pages() if image.get_typeof("n-pages") else 1
-    if frames == 1 or image.height == image.get_page_height():
-        image = image.autorot()
     if image.interpretation == "multiband":
         wide = image.format == "ushort"
         grey = "grey16" if wide else "b-w"

@@ -1,14 +1,19 @@
-"""The splitter: the header tells whether the image is within its limits. No pixel is read."""
+"""The splitter: the header tells whether the image is within its limits, and how it can be cut. No pixel is read."""
 
 from __future__ import annotations
 
 from fanfold.errors import TooManyPixels
-from fanfold.kinds.image.headers import read_header
-from fanfold.kinds.image.limits import WHOLE_BYTES, WHOLE_PIXELS, check
+from fanfold.kinds.image import limits, staging
+from fanfold.kinds.image.fitting import fit
+from fanfold.kinds.image.headers import Reader, read_header
+from fanfold.kinds.image.places import of_page, of_preparation
 from fanfold.kinds.image.recipe import ImageRecipe
-from fanfold.model import Forecast, Line, Plan, Source
+from fanfold.kinds.image.staging import ROLE
+from fanfold.kinds.image.tiff.reading import Page, read_page
+from fanfold.model import Again, Forecast, Json, Line, Part, Plan, Source
 
-ROLE = "pixels"
+TILE_PIXELS = 16 << 20
+"""The most pixels of one tile of a TIFF, or of two strips: a worker decodes several."""
 
 PIXELS_A_SECOND = 40e6
 """What one worker decodes."""
@@ -20,15 +25,50 @@ AROUND_CHUNK_S = 0.5
 
 
 def plan(source: Source, recipe: ImageRecipe) -> Plan:
-    """Plan one line, which decodes the image whole. Raises NotAnImage, BrokenImage, TooManyPixels."""
+    """Plan one line for a small image; of a large one its rectangles, or first its preparation.
+
+    Raises NotAnImage, BrokenImage, TooManyPixels, TooLargeForFormat.
+    """
     header = read_header(source)
-    check(recipe, header.width, header.height, source.size_bytes)
-    if header.pixels > WHOLE_PIXELS or source.size_bytes > WHOLE_BYTES:
-        raise TooManyPixels(
-            f"the image has {header.width:,} × {header.height:,} pixels in {source.size_bytes:,} bytes; an image that "
-            f"is decoded at once has at most {WHOLE_PIXELS:,} pixels and {WHOLE_BYTES:,} bytes"
-        )
-    return Plan(header.to_json(), [Line("0-00000", ROLE, {"whole": True})])
+    limits.check(recipe, header.width, header.height, source.size_bytes)
+    if header.pixels <= limits.WHOLE_PIXELS and source.size_bytes <= limits.WHOLE_BYTES:
+        return Plan(header.to_json(), [Line("0-00000", ROLE, {"whole": True})])
+    if not header.streams and header.pixels > limits.UNSTREAMED_PIXELS:
+        raise TooManyPixels(limits.unstreamed(header.format, header.width, header.height))
+    page = read_page(Reader(source).read) if header.format == "tiff" else None
+    if page and (bands := _stored(recipe, page)):
+        layout = _first(recipe, header.to_json(), of_page(page), page.orientation, bands)
+        return Plan(layout, staging.lines(recipe, layout, 0))
+    return Plan({"header": header.to_json()}, [Line("0-00000", ROLE, {"prepare": True})], prepares=True)
+
+
+def prepared(recipe: ImageRecipe, layout: Json, part: Part) -> Again:
+    """Plan an image that was prepared. Raises TooLargeForFormat."""
+    header = layout["header"] | {name: part.facts[name] for name in ("width", "height")}
+    made = _first(recipe, header, of_preparation(part), part.facts["orientation"], "any")
+    return Again(staging.lines(recipe, made, 1), made, plans=True)
+
+
+def _first(recipe: ImageRecipe, header: Json, raster: Json, orientation: int, bands: str) -> Json:
+    sides = header["width"], header["height"]
+    width, height = reversed(sides) if orientation in (5, 6, 7, 8) else sides
+    for rendition in recipe.renditions:
+        wanted = fit(width, height, rendition)
+        limits.check_output(wanted.crop_width, wanted.crop_height, rendition.format, rendition.output)
+    if recipe.convert:
+        limits.check_output(width, height, recipe.convert.format, recipe.convert.output)
+    return staging.first(recipe, header, raster, width, height, bands)
+
+
+def _stored(recipe: ImageRecipe, page: Page) -> str | None:
+    """Return how a page's tiles are best read: `rows` or `columns` of strips, or any; None if it is to be prepared."""
+    pixels = page.tile_width * page.tile_height
+    if page.is_tiled:
+        return "any" if pixels <= TILE_PIXELS else None
+    size = recipe.tiles.size if recipe.tiles else 256
+    if pixels * 2 > TILE_PIXELS or page.width * size * 2 > TILE_PIXELS:
+        return None
+    return "columns" if page.orientation in (5, 6, 7, 8) else "rows"
 
 
 def forecast(source: Source, recipe: ImageRecipe, plan: Plan) -> Forecast:

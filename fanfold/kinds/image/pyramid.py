@@ -48,8 +48,3 @@ def levels(image: pyvips.Image) -> Iterator[pyvips.Image]:
     while max(image.width, image.height) > 1:
         image = halve(image)
         yield image
-
-
-def count(width: int, height: int) -> int:
-    """Return how many levels an image has."""
-    return (max(width, height) - 1).bit_length() + 1

@@ -5,15 +5,22 @@ The layout, names and bytes are those of libvips' `dzsave`; the format is Micros
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pyvips
 
 from fanfold.kinds.image.encoding import encode
-from fanfold.kinds.image.pixels import flattened
 from fanfold.kinds.image.pyramid import levels
 from fanfold.kinds.image.recipe import EXTENSIONS, Tiles
+from fanfold.kinds.image.supertiles import Box
+from fanfold.model import Desk
+
+TILES, TILES_INDEX = "tiles", "tiles.json"
+"""The objects of a part that hold tiles one behind the other, and their names and sizes in that order."""
+
+Named = tuple[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +35,59 @@ class Tile:
     bottom: int
 
 
-def grid(width: int, height: int, size: int, overlap: int) -> Iterator[Tile]:
-    """Yield the tiles of a level, row by row; inside the level each is larger by the overlap on every side."""
-    for y in range(-(-height // size)):
-        for x in range(-(-width // size)):
-            left, top = max(0, x * size - overlap), max(0, y * size - overlap)
-            right, bottom = min(width, (x + 1) * size + overlap), min(height, (y + 1) * size + overlap)
-            yield Tile(x, y, left, top, right, bottom)
+def grid(width: int, height: int, size: int, overlap: int, shown: Box | None = None) -> Iterator[Tile]:
+    """Yield the tiles of a level, row by row; inside the level each is larger by the overlap on every side.
+
+    shown: yield those alone that lie in a rectangle, whose sides lie between tiles or at the level's own.
+    """
+    left, top, right, bottom = shown or (0, 0, width, height)
+    for y in range(top // size, -(-bottom // size)):
+        for x in range(left // size, -(-right // size)):
+            yield Tile(
+                x,
+                y,
+                max(0, x * size - overlap),
+                max(0, y * size - overlap),
+                min(width, (x + 1) * size + overlap),
+                min(height, (y + 1) * size + overlap),
+            )
 
 
-def prepared(image: pyvips.Image, tiles: Tiles) -> pyvips.Image:
-    """Return what the tiles are cut of: JPEG has no alpha."""
-    return flattened(image).copy_memory() if tiles.format == "jpeg" and image.hasalpha() else image
+def is_flat(tiles: Tiles | None, image: pyvips.Image) -> bool:
+    """Tell whether an image loses its alpha in the tiles: it is put on white before it is halved."""
+    return tiles is not None and tiles.format == "jpeg" and image.hasalpha()
 
 
 def cut(image: pyvips.Image, tiles: Tiles) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and the bytes of every tile of every level, largest level first."""
-    extension = EXTENSIONS[tiles.format]
-    pyramid = list(levels(prepared(image, tiles)))
+    """Yield the name and the bytes of every tile of an image and of all levels below it, largest first.
+
+    The image is on white already where the tiles have no alpha: see `is_flat`.
+    """
+    pyramid = list(levels(image))
     for level, picture in zip(range(len(pyramid) - 1, -1, -1), pyramid, strict=True):
         for tile in grid(picture.width, picture.height, tiles.size, tiles.overlap):
-            piece = picture.crop(tile.left, tile.top, tile.right - tile.left, tile.bottom - tile.top)
-            yield f"tiles_files/{level}/{tile.x}_{tile.y}.{extension}", encode(piece, tiles.format, tiles.quality)
+            yield encoded(picture, tile, level, tiles)
+
+
+def encoded(picture: pyvips.Image, tile: Tile, level: int, tiles: Tiles, left: int = 0, top: int = 0) -> Named:
+    """Return the name and the bytes of a tile; `picture` begins at (left, top) of its level."""
+    piece = picture.crop(tile.left - left, tile.top - top, tile.right - tile.left, tile.bottom - tile.top)
+    name = f"tiles_files/{level}/{tile.x}_{tile.y}.{EXTENSIONS[tiles.format]}"
+    return name, encode(piece, tiles.format, tiles.quality)
+
+
+def write(made: Iterable[Named], desk: Desk) -> int:
+    """Write tiles into one object, and say in another where they lie; return how many there are.
+
+    Thousands of small objects would cost more to write than to make.
+    """
+    index, body = [], bytearray()
+    for name, data in made:
+        index.append([name, len(data)])
+        body += data
+    desk.write(TILES, bytes(body))
+    desk.write(TILES_INDEX, json.dumps(index).encode())
+    return len(index)
 
 
 def descriptor(width: int, height: int, tiles: Tiles) -> bytes:

@@ -1,49 +1,61 @@
-"""The worker: one decode, and every output from it."""
+"""The worker: of a small image one decode, and every output from it; of a large one, whatever its line asks for."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pyvips
 
-from fanfold.kinds.image import encoding, renditions, tiles
+from fanfold.kinds.image import cutting, encoding, finishing, limits, metadata, preparing, renditions, tiles
 from fanfold.kinds.image.headers import Header
-from fanfold.kinds.image.pixels import decode, decoding
-from fanfold.kinds.image.recipe import ImageRecipe, Tiles
+from fanfold.kinds.image.pixels import decode, decoding, flattened
+from fanfold.kinds.image.recipe import ImageRecipe
 from fanfold.model import Desk, Json, Line, Source
-
-TILES, TILES_INDEX = "tiles", "tiles.json"
-"""The objects of a part that hold tiles one behind the other, and their names and sizes in that order."""
 
 
 def process(source: Source, recipe: ImageRecipe, layout: Json, line: Line, desk: Desk) -> Mapping[str, Json]:
-    """Decode the image and write its outputs. Raises BrokenImage, NotAnImage, TooManyPixels, TooLargeForFormat."""
+    """Work on one line. Raises BrokenImage, NotAnImage, TooManyPixels, TooLargeForFormat."""
+    match line.span:
+        case {"prepare": True}:
+            return preparing.prepare(source, recipe, Header(**layout["header"]), desk)
+        case {"cut": box}:
+            return cutting.cut(source, recipe, layout, box, desk)
+        case {"finish": _}:
+            return finishing.finish(source, recipe, layout, line.span, desk)
+        case _:
+            return _whole(source, recipe, layout, desk)
+
+
+def _whole(source: Source, recipe: ImageRecipe, layout: Json, desk: Desk) -> Mapping[str, Json]:
+    """Decode the image and write its outputs."""
     header = Header(**layout)
     frames = decode(source.read(0, source.size_bytes), header.format, recipe)
     first = frames[0]
     outputs = []
     with decoding(header.format):
         if recipe.metadata:
-            text = json.dumps(described(header, frames, source.size_bytes), indent=2, ensure_ascii=False) + "\n"
-            desk.write("metadata.json", text.encode())
+            sides = first.width, first.height
+            said = metadata.described(header, sides, first.bands, len(frames), source.size_bytes)
+            desk.write("metadata.json", metadata.text(said))
             outputs.append("metadata.json")
         for rendition in recipe.renditions:
             small = [renditions.shrink(frame, rendition) for frame in _kept(frames, rendition.format)]
-            encoding.check(small[0].width, small[0].height, rendition.format, rendition.output)
+            limits.check_output(small[0].width, small[0].height, rendition.format, rendition.output)
             keep = rendition.metadata == "keep"
             data = encoding.encode_frames(small, rendition.format, rendition.quality, first, keep=keep)
             desk.write(rendition.output, data)
             outputs.append(rendition.output)
         if convert := recipe.convert:
-            encoding.check(first.width, first.height, convert.format, convert.output)
+            limits.check_output(first.width, first.height, convert.format, convert.output)
             keep = convert.metadata == "keep"
             kept = _kept(frames, convert.format)
             data = encoding.encode_frames(kept, convert.format, convert.quality, first, keep=keep)
             desk.write(convert.output, data)
             outputs.append(convert.output)
-        count = 0 if recipe.tiles is None else _write_tiles(first, recipe.tiles, desk)
+        count = 0
+        if recipe.tiles:
+            shown = flattened(first).copy_memory() if tiles.is_flat(recipe.tiles, first) else first
+            count = tiles.write(tiles.cut(shown, recipe.tiles), desk)
     return {
         "width": first.width,
         "height": first.height,
@@ -55,30 +67,3 @@ def process(source: Source, recipe: ImageRecipe, layout: Json, line: Line, desk:
 
 def _kept(frames: Sequence[pyvips.Image], format: str) -> Sequence[pyvips.Image]:
     return frames if format == "webp" else frames[:1]
-
-
-def _write_tiles(image: pyvips.Image, asked: Tiles, desk: Desk) -> int:
-    """Write all tiles into one object: thousands of small ones would cost more to write than to make."""
-    index, body = [], bytearray()
-    for name, data in tiles.cut(image, asked):
-        index.append([name, len(data)])
-        body += data
-    desk.write(TILES, bytes(body))
-    desk.write(TILES_INDEX, json.dumps(index).encode())
-    return len(index)
-
-
-def described(header: Header, frames: Sequence[pyvips.Image], size_bytes: int) -> dict[str, Any]:
-    """Return what `metadata.json` says of the image itself."""
-    first = frames[0]
-    return {
-        "format": header.format,
-        "bytes": size_bytes,
-        "width": first.width,
-        "height": first.height,
-        "stored_width": header.width,
-        "stored_height": header.height,
-        "mode": {1: "grey", 2: "grey+alpha", 3: "rgb", 4: "rgb+alpha"}[first.bands],
-        "pages": header.pages,
-        "frames": len(frames),
-    }

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanfold import kinds
+from fanfold.kinds.image.fitting import fit, halvings
 from fanfold.kinds.image.pyramid import halve
 from fanfold.kinds.image.recipe import ImageRecipe, Rendition
-from fanfold.kinds.image.renditions import fit, halvings
 from tests.kinds.driver import run
 from tests.kinds.image.pictures import opened, picture, saved
 

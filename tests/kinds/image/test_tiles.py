@@ -6,7 +6,7 @@ import pytest
 import pyvips
 
 from fanfold import kinds
-from fanfold.kinds.image import pyramid
+from fanfold.kinds.image import fitting, pyramid
 from fanfold.kinds.image.pixels import flattened
 from fanfold.kinds.image.recipe import ImageRecipe
 from tests.kinds.driver import run
@@ -38,4 +38,4 @@ def test_small_and_narrow_images_have_pyramids_too(width: int, height: int) -> N
     data = saved(picture(width, height), "PNG")
     whole = pyvips.Image.pngload_buffer(data).copy(xres=1, yres=1)
     assert tiles_of(data, size=64, overlap=1, format="png") == dzsave(whole, 64, 1, SUFFIXES["png"])
-    assert len(list(pyramid.levels(whole))) == pyramid.count(width, height)
+    assert len(list(pyramid.levels(whole))) == fitting.levels(width, height)
