@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -54,8 +55,14 @@ class FolderDesk:
                 shutil.copyfileobj(data, file, 1 << 20)
         self.objects[name] = PartObject(path.name, path.stat().st_size)
 
-    def read(self, part_object: PartObject) -> bytes:
-        return (self.folder / part_object.key).read_bytes()
+    def read(self, part_object: PartObject, start: int = 0, stop: int | None = None) -> bytes:
+        return read(self.folder, part_object, start, part_object.size_bytes if stop is None else stop)
+
+
+def read(folder: Path, part_object: PartObject, start: int, stop: int) -> bytes:
+    """Return the bytes [start, stop) of a part's object."""
+    with (folder / part_object.key).open("rb") as file:
+        return os.pread(file.fileno(), stop - start, start)
 
 
 def peak_bytes() -> int:
@@ -82,7 +89,10 @@ def work(kind: str, path: Path, recipe: Any, layout: Json, line: Line, folder: P
     """Work on one line in this process."""
     began, cpu = time.perf_counter(), time.process_time()
     desk = FolderDesk(line, folder)
-    facts = kinds.get(kind).process(FileSource(path), recipe, layout, line, desk)
+    if line.role == "index":
+        facts: Mapping[str, Json] = {"records": sum(1 for _ in kinds.get(kind).records(recipe, layout, line, desk))}
+    else:
+        facts = kinds.get(kind).process(FileSource(path), recipe, layout, line, desk)
     seconds = round(time.perf_counter() - began, 3)
     part = Part(line, json.loads(canonical(facts)), desk.objects, "here", 1, seconds)
     return Done(part, desk.noted, time.process_time() - cpu, peak_bytes())
@@ -90,9 +100,10 @@ def work(kind: str, path: Path, recipe: Any, layout: Json, line: Line, folder: P
 
 def warm(kind: str) -> int:
     """Load what a worker loads, as a warm Lambda has it; return what that takes of memory."""
-    import orjson  # noqa: F401
-    import pyarrow.csv
-    import pyarrow.parquet  # noqa: F401
+    if kind == "table":
+        import orjson  # noqa: F401
+        import pyarrow.csv
+        import pyarrow.parquet  # noqa: F401
 
     for step in ("planning", "working", "merging"):
         import_module(f"fanfold.kinds.{kind}.{step}")
@@ -156,8 +167,7 @@ def run(workers: Workers, path: Path, recipe: Any, folder: Path, *, peaks: bool 
     began = time.perf_counter()
     plan = kind.plan(source, recipe)
     timed("plan", began)
-    layouts, rounds = [json.loads(canonical(plan.layout))], [list(plan.lines)]
-    ran.chunks = len(rounds[0])
+    layouts, rounds, plan_round = [json.loads(canonical(plan.layout))], [list(plan.lines)], 0
     while True:
         began = time.perf_counter()
         asked = [
@@ -170,11 +180,12 @@ def run(workers: Workers, path: Path, recipe: Any, folder: Path, *, peaks: bool 
             ran.worker_peak_bytes = max(ran.worker_peak_bytes, done.peak_bytes)
         timed("process", began)
         began = time.perf_counter()
-        answer = merge(workers.kind, path, recipe, layouts, rounds, parts, notes, folder)
+        answer = merge(workers.kind, path, recipe, layouts, rounds, parts, notes, folder, plan_round)
         timed("merge", began)
         if not isinstance(answer, Again):
             break
         lines = list(answer.lines)
+        plan_round = len(rounds) if answer.plans else plan_round
         if answer.layout is not None:
             lines = [replace(line, layout=len(layouts)) for line in lines]
             layouts.append(json.loads(canonical(answer.layout)))
@@ -182,7 +193,7 @@ def run(workers: Workers, path: Path, recipe: Any, folder: Path, *, peaks: bool 
     if peaks:
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as alone:
             ran.split_peak_bytes = alone.submit(split_peak, workers.kind, path, recipe).result()
-            given = (workers.kind, path, recipe, layouts, rounds, parts, notes, folder)
+            given = (workers.kind, path, recipe, layouts, rounds, parts, notes, folder, plan_round)
             ran.merge_peak_bytes = alone.submit(merge_peak, *given).result()
     if answer.refused:
         raise answer.refused
@@ -191,6 +202,7 @@ def run(workers: Workers, path: Path, recipe: Any, folder: Path, *, peaks: bool 
     timed("assemble", began)
     ran.cpu_s += time.process_time() - cpu
     ran.stats, ran.repaired, ran.rounds = answer.stats, answer.repaired, len(rounds)
+    ran.chunks = len(rounds[plan_round])
     return ran
 
 
@@ -203,14 +215,9 @@ def merge(
     parts: Mapping[str, Part],
     notes: Mapping[str, Json],
     folder: Path,
+    plan_round: int,
 ) -> Again | Folded:
     """Merge what there is."""
-
-    def read(made: PartObject, start: int, stop: int) -> bytes:
-        with (folder / made.key).open("rb") as file:
-            file.seek(start)
-            return file.read(stop - start)
-
     return kinds.get(kind).merge(
         Round(
             source=FileSource(path),
@@ -219,7 +226,8 @@ def merge(
             lines=rounds,
             part=lambda line: parts.get(line.id),
             note=lambda line: notes.get(line.id),
-            read=read,
+            read=partial(read, folder),
+            plan_round=plan_round,
         )
     )
 
@@ -239,6 +247,7 @@ def split_peak(kind: str, path: Path, recipe: Any) -> int:
 def assemble(output: Output, folder: Path) -> int:
     """Write an output's pieces one behind the other; return its size. On S3 this copies nothing through a function."""
     path = folder / output.name
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         for piece in output.pieces:
             if not isinstance(piece, Copied):

@@ -17,6 +17,8 @@ from fanfold.kinds.image.limits import WHOLE_PIXELS, check
 from fanfold.kinds.image.recipe import ImageRecipe
 from fanfold.kinds.image.streams import Stream
 
+# A worker has a core; threads of its own would cost more than they bring, and each holds pixels.
+pyvips.concurrency_set(1)
 pyvips.cache_set_max(0)
 pyvips.block_untrusted_set(True)
 

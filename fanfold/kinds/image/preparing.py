@@ -5,7 +5,7 @@ It is read once, by one worker, a few rows at a time. Whoever needs a rectangle 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pyvips
 
@@ -14,7 +14,6 @@ from fanfold.kinds.image import limits
 from fanfold.kinds.image.headers import Header
 from fanfold.kinds.image.pixels import decoding, loaded, normalised
 from fanfold.kinds.image.places import BLOCK_WIDTH
-from fanfold.kinds.image.rasters import in_memory
 from fanfold.kinds.image.recipe import ImageRecipe
 from fanfold.kinds.image.streams import of_source
 from fanfold.model import Desk, Json, Source
@@ -35,8 +34,7 @@ def prepare(source: Source, recipe: ImageRecipe, header: Header, desk: Desk) -> 
         frames = opened.get("n-pages") if header.format in ("gif", "webp") and opened.get_typeof("n-pages") else 1
         image = normalised(opened)
         rows = max(1, min(image.height, STRIP_PIXELS // image.width))
-        for number, strip in enumerate(_strips(image, rows)):
-            desk.write(_name(number), strip)
+        _write(image, rows, desk)
     return {
         "width": image.width,
         "height": image.height,
@@ -47,21 +45,45 @@ def prepare(source: Source, recipe: ImageRecipe, header: Header, desk: Desk) -> 
     }
 
 
+def _write(image: pyvips.Image, rows: int, desk: Desk) -> None:
+    """Write the pixels of so many rows at a time, as blocks one behind the other."""
+    row_bytes, block_bytes = image.width * image.bands, BLOCK_WIDTH * image.bands
+    held, written = bytearray(), 0
+    failure: Exception | None = None
+
+    def take(data: bytes) -> int:
+        nonlocal failure, written
+        try:
+            held.extend(data)
+            while len(held) >= rows * row_bytes:
+                desk.write(_name(written), _blocks(held[: rows * row_bytes], row_bytes, block_bytes))
+                del held[: rows * row_bytes]
+                written += 1
+        except Exception as error:  # noqa: BLE001 - libvips calls this: what is raised here would be lost
+            failure = error
+            return -1
+        return len(data)
+
+    target = pyvips.TargetCustom()
+    target.on_write(take)
+    try:
+        image.rawsave_target(target)
+    finally:
+        if failure:
+            raise failure
+    if held:
+        desk.write(_name(written), _blocks(held, row_bytes, block_bytes))
+
+
 def _name(number: int) -> str:
     return f"strip-{number:05}"
 
 
-def _strips(image: pyvips.Image, rows: int) -> Iterator[bytes]:
-    """Yield the pixels of so many rows at a time, as blocks one behind the other."""
-    region = pyvips.Region.new(image)
-    for top in range(0, image.height, rows):
-        count = min(rows, image.height - top)
-        pixels = region.fetch(0, top, image.width, count)
-        if image.width <= BLOCK_WIDTH:
-            yield bytes(pixels)
-            continue
-        strip = in_memory(pixels, image.width, count, image.bands)
-        lefts = range(0, image.width, BLOCK_WIDTH)
-        yield b"".join(
-            strip.crop(left, 0, min(BLOCK_WIDTH, image.width - left), count).write_to_memory() for left in lefts
-        )
+def _blocks(strip: bytearray, row_bytes: int, block_bytes: int) -> bytes:
+    """Return whole rows cut into blocks."""
+    pixels = memoryview(strip)
+    return b"".join(
+        pixels[start + left : start + min(left + block_bytes, row_bytes)]
+        for left in range(0, row_bytes, block_bytes)
+        for start in range(0, len(strip), row_bytes)
+    )

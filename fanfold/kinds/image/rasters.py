@@ -21,7 +21,7 @@ GAP_BYTES = 4 << 10
 """What may lie between two tiles that are read in one request."""
 
 RANGE_LIMIT_BYTES = 16 << 20
-READS_AT_ONCE = 8
+READS_AT_ONCE = 4
 
 
 class Raster(Protocol):
@@ -73,7 +73,7 @@ class TiffTiles:
 
     def region(self, left: int, top: int, right: int, bottom: int) -> pyvips.Image:
         tiles = reading.window(self.page, left, top, right, bottom)
-        ranges = reading.ranges(self.page, self._read, tiles)
+        ranges = reading.ranges(self.page, self._read, self.source.size_bytes, tiles)
         data = writing.of_window(self.page, tiles, read_ranges(self.source, ranges))
         with decoding("tiff"):
             opened = pyvips.Image.tiffload_buffer(data, fail_on="error")
@@ -134,36 +134,34 @@ class Blocks:
         return self.objects[y * self.across + x], 0
 
     def region(self, left: int, top: int, right: int, bottom: int) -> pyvips.Image:
-        rows = [
-            [(x, y) for x in range(left // self.block_width, -(-right // self.block_width))]
-            for y in range(top // self.block_height, -(-bottom // self.block_height))
-        ]
+        row_bytes = (right - left) * self.bands
+        pixels = bytearray(row_bytes * (bottom - top))
+
+        def copy(x: int, y: int) -> None:
+            """Copy what a block shows of the rectangle; of its rows only those are read."""
+            begins, stops = x * self.block_width, min((x + 1) * self.block_width, self.width)
+            above, below = y * self.block_height, min((y + 1) * self.block_height, self.height)
+            first, last = max(top, above), min(bottom, below)
+            stored_bytes = (stops - begins) * self.bands
+            part_object, at = self._place(x, y)
+            start, stop = at + (first - above) * stored_bytes, at + (last - above) * stored_bytes
+            found = memoryview(self.desk.read(part_object, start, stop))
+            skipped = max(0, left - begins) * self.bands
+            shown = (min(right, stops) - max(left, begins)) * self.bands
+            to = (first - top) * row_bytes + max(0, begins - left) * self.bands
+            for row in range(last - first):
+                place = to + row * row_bytes
+                pixels[place : place + shown] = found[skipped + row * stored_bytes :][:shown]
+
         with ThreadPoolExecutor(READS_AT_ONCE) as pool:
-            cut = list(pool.map(lambda row: [self._cut(x, y, left, top, right, bottom) for x, y in row], rows))
-        joined = _joined([_joined(row, "horizontal") for row in cut], "vertical")
-        return joined.copy_memory() if len(rows) > 1 or len(rows[0]) > 1 else joined
-
-    def _cut(self, x: int, y: int, left: int, top: int, right: int, bottom: int) -> pyvips.Image:
-        """Return what a block shows of a rectangle; of its rows only those are read."""
-        begins, stops = x * self.block_width, min((x + 1) * self.block_width, self.width)
-        above, below = y * self.block_height, min((y + 1) * self.block_height, self.height)
-        first, last = max(top, above), min(bottom, below)
-        row_bytes = (stops - begins) * self.bands
-        part_object, at = self._place(x, y)
-        start, stop = at + (first - above) * row_bytes, at + (last - above) * row_bytes
-        found = in_memory(self.desk.read(part_object, start, stop), stops - begins, last - first, self.bands)
-        cut_left, cut_right = max(left, begins), min(right, stops)
-        if cut_right - cut_left == stops - begins:
-            return found
-        return found.crop(cut_left - begins, 0, cut_right - cut_left, last - first)
-
-
-def _joined(pictures: Sequence[pyvips.Image], direction: str) -> pyvips.Image:
-    """Join blocks, which need not be equally large."""
-    made = pictures[0]
-    for picture in pictures[1:]:
-        made = made.join(picture, direction)
-    return made
+            copied = [
+                pool.submit(copy, x, y)
+                for y in range(top // self.block_height, -(-bottom // self.block_height))
+                for x in range(left // self.block_width, -(-right // self.block_width))
+            ]
+            for one in copied:
+                one.result()
+        return in_memory(pixels, right - left, bottom - top, self.bands)
 
 
 _TURNS: Mapping[int, tuple[str, ...]] = {

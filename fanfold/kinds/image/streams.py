@@ -8,7 +8,7 @@ import pyvips
 
 from fanfold.model import Source
 
-READ_BYTES = 8 << 20
+READ_BYTES = 4 << 20
 """What is read of an object at once."""
 
 
@@ -18,7 +18,7 @@ class Stream:
     An error while reading must not be taken for the end of the bytes, so it is kept, and `failed` raises it.
     """
 
-    KEPT = 3
+    KEPT = 2
 
     def __init__(self, size_bytes: int, block: Callable[[int], tuple[int, bytes]]) -> None:
         """block: for any place, where the block begins that it lies in, and the block."""

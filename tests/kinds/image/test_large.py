@@ -10,9 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fanfold import kinds
+from fanfold.errors import BrokenImage, TooLargeForFormat, TooManyPixels
 from fanfold.kinds.image import limits, preparing, streaming
 from fanfold.kinds.image.recipe import ImageRecipe
-from tests.kinds.driver import Result, run
+from fanfold.kinds.image.tiff import reading
+from tests.kinds.driver import CountingSource, Result, run
 from tests.kinds.image.pictures import picture, saved
 
 IMAGE = kinds.get("image")
@@ -103,6 +105,71 @@ def test_tiles_of_any_size_overlap_and_format_are_those_of_the_whole(
     recipe = {"metadata": False, "tiles": {"size": size, "overlap": overlap, "format": format}}
     data = tiff(mode, (411, 257), **TILED)
     assert in_pieces(data, recipe, monkeypatch).outputs == whole(data, recipe).outputs
+
+
+def test_of_a_tiff_only_the_tiles_that_are_shown_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker reads its tiles and little more; the splitter a head."""
+    data = tiff("RGB", (1200, 900), **TILED)
+    recipe = {"tiles": {"size": 64, "overlap": 1}, "metadata": False}
+    made = in_pieces(data, recipe, monkeypatch, span=256)
+    tile_bytes = 48 * 32 * 3
+    for line in made.rounds[0]:
+        left, top, right, bottom = line.span["cut"]
+        # A halo of 4 pixels on every side, and whatever else the tiles show that these pixels lie in.
+        across = -(-min(1200, right + 4) // 48) - max(0, left - 4) // 48
+        down = -(-min(900, bottom + 4) // 32) - max(0, top - 4) // 32
+        assert made.reads[line.id] <= across * down * tile_bytes + (16 << 10)
+    source = CountingSource(data)
+    with monkeypatch.context() as patched:
+        patched.setattr(limits, "WHOLE_PIXELS", 5_000)
+        assert IMAGE.plan(source, ImageRecipe.model_validate(recipe)).lines[0].span["cut"]
+    assert source.read_bytes <= 256 << 10
+
+
+@pytest.mark.parametrize("stored", STORED)
+@pytest.mark.parametrize("share", [0.5, 0.97])
+def test_no_half_picture_is_silent(stored: str, share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object that was cut off is refused, wherever its worker or its splitter finds that out."""
+    data = STORED[stored]
+    with pytest.raises(BrokenImage):
+        in_pieces(data[: int(len(data) * share)], RECIPE, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("tag", "value"),
+    [(reading.TILE_OFFSETS, 0xFFFFFFFF), (reading.TILE_OFFSETS, 1 << 24), (reading.TILE_COUNTS, 0)],
+)
+def test_a_tile_that_cannot_be_is_refused(tag: int, value: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place behind the end of the object, or no bytes."""
+    data = bytearray(STORED["tiled-RGB"])
+    form = reading.Form.read(lambda start, count: bytes(data[start : start + count]))
+
+    def read(start: int, count: int) -> bytes:
+        return bytes(data[start : start + count])
+
+    at = form.offset(read, form.first_at)
+    entries, _ = form.entries(read, at, form.count(read, at))
+    entry = next(entry for entry in entries if entry.tag == tag)
+    size = reading.TYPE_BYTES[entry.type]
+    data[entry.at + 10 * size : entry.at + 11 * size] = value.to_bytes(size, "little")
+    with pytest.raises(BrokenImage):
+        in_pieces(bytes(data), RECIPE, monkeypatch)
+
+
+@pytest.mark.parametrize("format", ["webp", "avif"])
+def test_what_is_encoded_whole_is_refused_before_anything_is_decoded(
+    format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(TooLargeForFormat, match=r"`converted\.\w+` would have 301 × 457 pixels; .* at most 5,000"):
+        in_pieces(STORED["tiled-RGB"], {"convert": {"format": format}}, monkeypatch)
+
+
+def test_what_decodes_as_a_whole_is_refused_where_it_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "UNSTREAMED_PIXELS", 100_000)
+    for stored in ("jpeg-progressive", "webp", "gif"):
+        with pytest.raises(TooManyPixels, match="301 × 457 pixels and is decoded as a whole"):
+            in_pieces(STORED[stored], RECIPE, monkeypatch)
+    assert in_pieces(STORED["png"], RECIPE, monkeypatch).outputs
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -238,8 +238,11 @@ def window(page: Page, left: int, top: int, right: int, bottom: int) -> Window:
     )
 
 
-def ranges(page: Page, read: Read, tiles: Window) -> list[tuple[int, int]]:
-    """Return where the tiles of a window lie, row by row, as (start, size); raise BrokenImage where that cannot be."""
+def ranges(page: Page, read: Read, size_bytes: int, tiles: Window) -> list[tuple[int, int]]:
+    """Return where the tiles of a window lie, row by row, as (start, size); raise BrokenImage where that cannot be.
+
+    size_bytes: the object's. A decoder shows tiles without bytes as black, and says nothing.
+    """
     columns = tiles.right - tiles.left
     found: list[tuple[int, int]] = []
     for start, stop in _runs(page, tiles):
@@ -250,6 +253,10 @@ def ranges(page: Page, read: Read, tiles: Window) -> list[tuple[int, int]]:
             found += zip(offsets[row], counts[row], strict=True)
     limit = 2 * page.raw_tile_bytes + (64 << 10)
     for at, size in found:
+        if not size or at + size > size_bytes:
+            raise BrokenImage(
+                f"the TIFF has a tile or strip of {size:,} bytes at byte {at:,}; the object has {size_bytes:,}"
+            )
         if size > limit:
             raise BrokenImage(
                 f"the tile or strip at byte {at:,} has {size:,} bytes; of its pixels there are {page.raw_tile_bytes:,}"
