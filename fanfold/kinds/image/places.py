@@ -23,6 +23,13 @@ def of_page(page: Page) -> dict[str, Any]:
 def of_preparation(part: Part) -> dict[str, Any]:
     """Return what a preparation left."""
     facts = part.facts
+    if "groups" in facts:
+        places = part.objects["places"]
+        return {
+            "jpeg": facts["groups"],
+            "places": [places.key, places.size_bytes],
+            "orientation": facts["orientation"],
+        }
     strips = [part.objects[name] for name in sorted(part.objects)]
     sides = BLOCK_WIDTH, facts["rows"]
     return of_blocks((facts["width"], facts["height"]), facts["bands"], sides, strips, facts["orientation"])

@@ -45,7 +45,9 @@ def plan(source: Source, recipe: ImageRecipe) -> Plan:
 def prepared(recipe: ImageRecipe, layout: Json, part: Part) -> Again:
     """Plan an image that was prepared. Raises TooLargeForFormat."""
     header = layout["header"] | {name: part.facts[name] for name in ("width", "height")}
-    made = _first(recipe, header, of_preparation(part), part.facts["orientation"], "any")
+    orientation = part.facts["orientation"]
+    bands = "any" if "groups" not in part.facts else "columns" if orientation in (5, 6, 7, 8) else "rows"
+    made = _first(recipe, header, of_preparation(part), orientation, bands)
     return Again(staging.lines(recipe, made, 1), made, plans=True)
 
 
@@ -65,8 +67,7 @@ def _stored(recipe: ImageRecipe, page: Page) -> str | None:
     pixels = page.tile_width * page.tile_height
     if page.is_tiled:
         return "any" if pixels <= TILE_PIXELS else None
-    size = recipe.tiles.size if recipe.tiles else 256
-    if pixels * 2 > TILE_PIXELS or page.width * size * 2 > TILE_PIXELS:
+    if pixels * 2 > TILE_PIXELS or page.width * recipe.tile_size * 2 > TILE_PIXELS:
         return None
     return "columns" if page.orientation in (5, 6, 7, 8) else "rows"
 

@@ -1,6 +1,7 @@
-"""Preparation: an image that can only be decoded from the top down becomes plain pixels in the work bucket.
+"""Preparation: an image that can only be read from the top down is read once, by one worker, a little at a time.
 
-It is read once, by one worker, a few rows at a time. Whoever needs a rectangle of it then reads just that.
+A JPEG with restart markers is searched for them. Anything else becomes plain pixels in the work bucket. Whoever needs a
+rectangle of it then reads just that.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from collections.abc import Mapping
 import pyvips
 
 from fanfold.errors import TooManyPixels
-from fanfold.kinds.image import limits
-from fanfold.kinds.image.headers import Header
+from fanfold.kinds.image import limits, restarts
+from fanfold.kinds.image.headers import Header, Reader
 from fanfold.kinds.image.pixels import decoding, loaded, normalised
 from fanfold.kinds.image.places import BLOCK_WIDTH
 from fanfold.kinds.image.recipe import ImageRecipe
+from fanfold.kinds.image.restarts import Groups
 from fanfold.kinds.image.streams import of_source
 from fanfold.model import Desk, Json, Source
 
@@ -27,10 +29,14 @@ def prepare(source: Source, recipe: ImageRecipe, header: Header, desk: Desk) -> 
     stream = of_source(source)
     with decoding(header.format, stream):
         opened = loaded(stream, header.format)
+        orientation = opened.get("orientation") if opened.get_typeof("orientation") else 1
+        orientation = orientation if 1 <= orientation <= 8 else 1
+        groups = restarts.read_groups(Reader(source).read) if header.format == "jpeg" else None
+        if groups and splits(recipe, groups):
+            return _find(source, groups, orientation, desk)
         limits.check(recipe, opened.width, opened.height, source.size_bytes)
         if not header.streams and opened.width * opened.height > limits.UNSTREAMED_PIXELS:
             raise TooManyPixels(limits.unstreamed(header.format, opened.width, opened.height))
-        orientation = opened.get("orientation") if opened.get_typeof("orientation") else 1
         frames = opened.get("n-pages") if header.format in ("gif", "webp") and opened.get_typeof("n-pages") else 1
         image = normalised(opened)
         rows = max(1, min(image.height, STRIP_PIXELS // image.width))
@@ -40,8 +46,25 @@ def prepare(source: Source, recipe: ImageRecipe, header: Header, desk: Desk) -> 
         "height": image.height,
         "bands": image.bands,
         "rows": rows,
-        "orientation": orientation if 1 <= orientation <= 8 else 1,
+        "orientation": orientation,
         "frames": frames,
+    }
+
+
+def splits(recipe: ImageRecipe, groups: Groups) -> bool:
+    """Tell whether a JPEG is cut between its restart markers: into bands as wide as it is."""
+    return groups.width * max(2 * recipe.tile_size, groups.rows) <= limits.SPAN_SIDE**2
+
+
+def _find(source: Source, groups: Groups, orientation: int, desk: Desk) -> Mapping[str, Json]:
+    """Find the restart markers of a JPEG, instead of decoding it."""
+    desk.write("places", restarts.offsets(restarts.find(source, groups)))
+    return {
+        "width": groups.width,
+        "height": groups.height,
+        "groups": groups.to_json(),
+        "orientation": orientation,
+        "frames": 1,
     }
 
 

@@ -5,6 +5,7 @@ All are normal already: see `pixels`. What lies where is told by JSON, so that a
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ from typing import Protocol
 
 import pyvips
 
+from fanfold.kinds.image import restarts
 from fanfold.kinds.image.pixels import decoding, normalised
+from fanfold.kinds.image.restarts import Groups
 from fanfold.kinds.image.tiff import reading, writing
 from fanfold.kinds.image.tiff.reading import Page
 from fanfold.model import Desk, Json, PartObject, Source
@@ -99,6 +102,38 @@ def read_ranges(source: Source, ranges: Sequence[tuple[int, int]]) -> list[bytes
         begin = at - joined[block][0]
         found[at, size] = blocks[block][begin : begin + size]
     return [found[one] for one in ranges]
+
+
+@dataclass(frozen=True, slots=True)
+class RestartGroups:
+    """A JPEG whose rows are read by ranges of the object, between restart markers."""
+
+    source: Source
+    desk: Desk
+    groups: Groups
+    places: PartObject
+
+    @property
+    def width(self) -> int:
+        return self.groups.width
+
+    @property
+    def height(self) -> int:
+        return self.groups.height
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        return self.groups.width, self.groups.rows
+
+    def region(self, left: int, top: int, right: int, bottom: int) -> pyvips.Image:
+        first, last = restarts.window(self.groups, top, bottom)
+        packed = self.desk.read(self.places, 8 * first, 8 * (last + 1))
+        places = struct.unpack(f"<{last + 1 - first}Q", packed)
+        data = restarts.of_range(self.groups, first, last, self.source.read(places[0], places[-1]))
+        with decoding("jpeg"):
+            opened = pyvips.Image.jpegload_buffer(data, fail_on="error")
+            y = top - first * self.groups.rows
+            return normalised(opened.crop(left, y, right - left, bottom - top)).copy_memory()
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +257,8 @@ def from_json(data: Json, source: Source, desk: Desk) -> Raster:
     """Return the raster that a layout describes."""
     if "tiff" in data:
         stored: Raster = TiffTiles(source, Page.from_json(data["tiff"]))
+    elif "jpeg" in data:
+        stored = RestartGroups(source, desk, Groups.from_json(data["jpeg"]), PartObject(*data["places"]))
     else:
         objects = [PartObject(*one) for one in data["objects"]]
         width, height, bands, *sides = data["blocks"]

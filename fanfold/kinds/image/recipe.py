@@ -82,6 +82,11 @@ class ImageRecipe(KindRecipe):
     pixels: int = Field(default=5_000_000_000, ge=1)
     pixels_per_byte: int = Field(default=10_000, ge=1)
 
+    @property
+    def tile_size(self) -> int:
+        """The side of the tiles; without tiles, that of what would be one."""
+        return self.tiles.size if self.tiles else 256
+
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
         seen: set[str] = set()

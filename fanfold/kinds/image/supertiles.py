@@ -60,7 +60,7 @@ class Grid:
 
 def grid(recipe: ImageRecipe, width: int, height: int, *, rows: bool = False, columns: bool = False) -> Grid:
     """Return how an image, or a level of it, is cut; `rows`: into bands as wide as it is, `columns`: as high."""
-    size, overlap = (recipe.tiles.size, recipe.tiles.overlap) if recipe.tiles else (256, 0)
+    size, overlap = recipe.tile_size, recipe.tiles.overlap if recipe.tiles else 0
     halvings = max(1, (limits.SPAN_SIDE // size).bit_length() - 1)
     across = width if rows else height if columns else 0
     while halvings > 1 and across * (size << halvings) > limits.SPAN_SIDE**2:
