@@ -45,7 +45,7 @@ def _whole(raster: Raster) -> pyvips.Image:
 def _write(source: Source, layout: Json, asked: Rendition | Convert, raster: Raster, level: int, desk: Desk) -> None:
     header = Header(**layout["header"])
     stream: Stream | None = None
-    if raster.width * raster.height <= limits.WHOLE_PIXELS:
+    if raster.width * raster.height <= limits.LEVEL_PIXELS:
         image = _whole(raster)
     else:
         stream = of_raster(raster, raster.region(0, 0, 1, 1).bands)

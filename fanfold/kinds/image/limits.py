@@ -14,6 +14,9 @@ WHOLE_BYTES = 256 << 20
 UNSTREAMED_PIXELS = 256 << 20
 """The most pixels of an image that its format makes a worker decode as a whole: up to some 2 GiB, once."""
 
+LEVEL_PIXELS = 16 << 20
+"""The most pixels of a level of a large image that one worker holds."""
+
 SPAN_SIDE = 4096
 """The side of the rectangle that one worker cuts of a large image: 48 MiB of pixels, and twice that to work with."""
 

@@ -37,7 +37,7 @@ def after(recipe: ImageRecipe, layout: Json, parts: Sequence[Part]) -> Json:
         names = [name for name in (PLAIN, FLAT) if f"{name}-{level}" in parts[0].objects]
         levels[str(level)] = {name: _blocks(cut, layout["level"] - level, f"{name}-{level}", parts) for name in names}
     width, height = cut.sides(cut.halvings)
-    is_cut = width * height > limits.WHOLE_PIXELS
+    is_cut = width * height > limits.LEVEL_PIXELS
     return _layout(
         recipe, layout["header"], layout["whole"], base, levels, grid(recipe, width, height) if is_cut else None
     )

@@ -38,6 +38,7 @@ def in_pieces(
     """Run a job as if an image of more than `whole` pixels were large, in rectangles of about `span`."""
     with monkeypatch.context() as patched:
         patched.setattr(limits, "WHOLE_PIXELS", whole)
+        patched.setattr(limits, "LEVEL_PIXELS", whole)
         patched.setattr(limits, "SPAN_SIDE", span)
         patched.setattr(preparing, "STRIP_PIXELS", 7_000)
         patched.setattr(preparing, "BLOCK_WIDTH", 96)
