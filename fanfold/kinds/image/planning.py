@@ -7,8 +7,9 @@ from fanfold.kinds.image import limits, staging
 from fanfold.kinds.image.fitting import fit
 from fanfold.kinds.image.headers import Reader, read_header
 from fanfold.kinds.image.places import of_page, of_preparation
-from fanfold.kinds.image.recipe import ImageRecipe
+from fanfold.kinds.image.recipe import ImageRecipe, Rendition
 from fanfold.kinds.image.staging import ROLE
+from fanfold.kinds.image.supertiles import grid
 from fanfold.kinds.image.tiff.reading import Page, read_page
 from fanfold.model import Again, Forecast, Json, Line, Part, Plan, Source
 
@@ -74,13 +75,34 @@ def _stored(recipe: ImageRecipe, page: Page) -> str | None:
 
 def forecast(source: Source, recipe: ImageRecipe, plan: Plan) -> Forecast:
     """Tell what a plan will come to, by speeds measured before."""
-    pixels = plan.layout["width"] * plan.layout["height"]
-    seconds = pixels / PIXELS_A_SECOND
-    if recipe.tiles:
-        seconds += pixels * 4 / 3 / ENCODED_A_SECOND[recipe.tiles.format]
+    header = plan.layout.get("header", plan.layout)
+    pixels = header["width"] * header["height"]
+    encoding_s = pixels * 4 / 3 / ENCODED_A_SECOND[recipe.tiles.format] if recipe.tiles else 0.0
+    finishing_s = [_rendition_s(rendition, header) for rendition in recipe.renditions]
     if recipe.convert:
-        seconds += pixels / ENCODED_A_SECOND[recipe.convert.format]
-    for rendition in recipe.renditions:
-        sides = (rendition.width or plan.layout["width"]) * (rendition.height or plan.layout["height"])
-        seconds += min(sides, pixels) / ENCODED_A_SECOND[rendition.format]
-    return Forecast(1, source.size_bytes, 1, seconds, AROUND_CHUNK_S + seconds)
+        finishing_s.append(pixels / ENCODED_A_SECOND[recipe.convert.format])
+    if header is plan.layout:
+        seconds = pixels / PIXELS_A_SECOND + encoding_s + sum(finishing_s)
+        return Forecast(1, source.size_bytes, 1, seconds, AROUND_CHUNK_S + seconds)
+    preparing_s = pixels / PIXELS_A_SECOND if plan.prepares else 0.0
+    cutting_s = pixels / PIXELS_A_SECOND + encoding_s
+    chunks = len(plan.lines) if not plan.prepares else _rectangles(recipe, header["width"], header["height"])
+    at_once = -(-chunks // recipe.concurrency)
+    longest = [preparing_s, at_once * cutting_s / chunks, max(finishing_s, default=0.0)]
+    return Forecast(
+        chunks,
+        source.size_bytes // chunks,
+        chunks + plan.prepares,
+        preparing_s + cutting_s + sum(finishing_s),
+        sum(AROUND_CHUNK_S + seconds for seconds in longest if seconds),
+    )
+
+
+def _rendition_s(rendition: Rendition, header: Json) -> float:
+    width, height = int(header["width"]), int(header["height"])
+    sides = (rendition.width or width) * (rendition.height or height)
+    return min(sides, width * height) / ENCODED_A_SECOND[rendition.format]
+
+
+def _rectangles(recipe: ImageRecipe, width: int, height: int) -> int:
+    return sum(1 for _ in grid(recipe, width, height).spans())
