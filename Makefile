@@ -10,5 +10,5 @@ build-TableSplit build-TableRows build-TableIndex build-TableMerge:
 build-ImageSplit build-ImagePixels build-ImageIndex build-ImageMerge:
 	packaging/bundle.sh image "$(ARTIFACTS_DIR)"
 
-.PHONY: build-ImageSplit build-ImagePixels build-ImageIndex build-ImageMerge
 .PHONY: build-Intake build-Watch build-Totals build-TableSplit build-TableRows build-TableIndex build-TableMerge
+.PHONY: build-ImageSplit build-ImagePixels build-ImageIndex build-ImageMerge

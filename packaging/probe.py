@@ -1,4 +1,4 @@
-"""Run a pruned package: import every handler, make every client, and take a table through every output.
+"""Run a pruned package: import every handler, make every client, and take a table or an image through every output.
 
 Usage: python -I -S probe.py DIRECTORY HANDLER..., the package built for the machine and Python that run this. With
 -I and -S nothing that is installed can stand in for what was pruned.
@@ -77,6 +77,36 @@ def open_tables() -> None:
         assert run(table, packed, TableRecipe()).outputs == run(table, TABLE, TableRecipe()).outputs
 
 
+def fold_images() -> None:
+    """Take an image from plan to outputs, whole and in rectangles, in every format that is read and written."""
+    import pillow_heif
+    from PIL import Image
+
+    from fanfold.kinds import image
+    from fanfold.kinds.image import limits
+    from fanfold.kinds.image.recipe import ImageRecipe
+    from tests.kinds.driver import run
+    from tests.kinds.image.pictures import opened, picture, saved
+
+    formats = ("jpeg", "png", "webp", "avif")
+    drawn = picture(300, 200)
+    heic = io.BytesIO()
+    pillow_heif.from_pillow(drawn).save(heic)
+    given = [saved(drawn, format) for format in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF")]
+    for whole_pixels in (limits.WHOLE_PIXELS, 10_000):
+        limits.WHOLE_PIXELS = limits.LEVEL_PIXELS = whole_pixels
+        for data in (*given, heic.getvalue()):
+            renditions = [{"name": format, "width": 90, "format": format} for format in formats]
+            recipe = ImageRecipe.model_validate(
+                {"renditions": renditions, "tiles": {"size": 64}, "convert": {"format": "png"}}
+            )
+            outputs = run(image, data, recipe).outputs
+            assert opened(outputs["converted.png"]).size == drawn.size
+            assert [opened(outputs[name]).size for name in ("jpeg.jpg", "png.png", "webp.webp")] == [(90, 60)] * 3
+            assert {"avif.avif", "tiles.dzi", "metadata.json"} < outputs.keys()
+    assert Image.open(io.BytesIO(outputs["jpeg.jpg"])).format == "JPEG"
+
+
 def notes(made: bytes, output: str) -> list[str | None]:
     """Return the column `note` of an output, empty text as None."""
     if output == "jsonl":
@@ -104,6 +134,8 @@ if __name__ == "__main__":
     if (package / "pyarrow").is_dir():
         fold_tables()
         open_tables()
+    if (package / "pyvips").is_dir():
+        fold_images()
     import fanfold
 
     assert Path(fanfold.__file__).is_relative_to(package)
