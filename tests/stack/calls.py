@@ -13,7 +13,7 @@ from fanfold.aws.stores import Stores
 from tests.stack import template
 
 ACCOUNT = "us-east-1:123456789012"
-MACHINE_ARN = f"arn:aws:states:{ACCOUNT}:stateMachine:table"
+MACHINE_ARNS = {kind: f"arn:aws:states:{ACCOUNT}:stateMachine:{kind}" for kind in ("image", "table")}
 
 NAMES = {
     "AWS::Partition": "aws",
@@ -24,7 +24,9 @@ NAMES = {
     "Outputs.Arn": "arn:aws:s3:::outputs",
     "Jobs.Arn": f"arn:aws:dynamodb:{ACCOUNT}:table/jobs",
     "Records.Arn": f"arn:aws:dynamodb:{ACCOUNT}:table/records",
-    "TableMachine": MACHINE_ARN,
+    "ImageMachine": MACHINE_ARNS["image"],
+    "ImageMachine.Name": "image",
+    "TableMachine": MACHINE_ARNS["table"],
     "TableMachine.Name": "table",
 }
 """What the template's references stand for in the stores of the tests."""

@@ -12,6 +12,7 @@ import jsonata
 import pytest
 
 from fanfold import errors, steps
+from fanfold.kinds.image import staging
 from fanfold.kinds.table import planning
 from tests.stack import definition as asl
 from tests.stack import template
@@ -148,16 +149,19 @@ def test_the_template_gives_every_substitution_and_no_other(machine: str) -> Non
     assert set(re.findall(r"\$\{(\w+)\}", TEXT)) == set(given)
 
 
-@pytest.mark.parametrize("machine", template.MACHINES)
-def test_every_role_of_a_plan_line_has_a_worker(machine: str) -> None:
+@pytest.mark.parametrize(
+    ("machine", "workers_of"),
+    [
+        ("TableMachine", {planning.ROLE: "TableRows", steps.INDEX: "TableIndex"}),
+        ("ImageMachine", {staging.ROLE: "ImagePixels", steps.INDEX: "ImageIndex"}),
+    ],
+)
+def test_every_role_of_a_plan_line_has_a_worker(machine: str, workers_of: dict[str, str]) -> None:
     given = template.named(template.properties(machine)["DefinitionSubstitutions"]["Workers"])
     workers = re.sub(r"\$\{(\w+)\.Arn\}", r"\1", given)
     function = WORK["Arguments"]["FunctionName"]
-    found = {
-        role: evaluate(function, {"input": {"line": {"role": role}}}, Workers=workers)
-        for role in (planning.ROLE, steps.INDEX)
-    }
-    assert found == {"rows": "TableRows", "index": "TableIndex"}
+    found = {role: evaluate(function, {"input": {"line": {"role": role}}}, Workers=workers) for role in workers_of}
+    assert found == workers_of
 
 
 def test_a_plan_with_no_line_goes_to_merge_at_once() -> None:

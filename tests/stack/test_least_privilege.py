@@ -21,12 +21,11 @@ from fanfold.errors import SourceGone, TransientError
 from fanfold.job import Job
 from fanfold.model import Copied, ObjectRef
 from tests.fakes import made_stores, table_recipe
+from tests.kinds.image.pictures import picture, saved
 from tests.stack import template
-from tests.stack.calls import ACCOUNT, MACHINE_ARN, Need, Watched, allowed
+from tests.stack.calls import ACCOUNT, MACHINE_ARNS, Need, Watched, allowed
 
 EXECUTION_ARN = f"arn:aws:states:{ACCOUNT}:execution:table:orders-a"
-MAP_RUN_ARN = f"arn:aws:states:{ACCOUNT}:mapRun:table/Chunk:1b2c"
-CHILD_ARN = f"arn:aws:states:{ACCOUNT}:execution:table/Chunk:1b2c"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 RECIPES = b"""
@@ -34,10 +33,14 @@ version: 1
 recipes:
   orders: {table: {chunk: 64KiB, index: {partition: id}}}
   large: {table: {output: csv}}
+  photos: {image: {tiles: {size: 64}}}
 """
 
 SMALL = b"id,at\n" + b"".join(b"%d,2026-01-01\n" % number for number in range(20))
 LARGE = b"id,text\n" + b"".join(b"%d,%s\n" % (number, b"x" * 1000) for number in range(6000))
+
+PHOTO = saved(picture(300, 200), "PNG")
+SMALLER_PHOTO = saved(picture(90, 60), "PNG")
 
 # What no function calls: Lambda reads the stream in the function's name, and but for Merge, which lists, the right to
 # list is there to make S3 answer 404.
@@ -56,13 +59,29 @@ VERSIONED = ("s3:GetObjectVersion", "arn:aws:s3:::uploads/*")
 BESIDES: dict[str, dict[Need, str]] = {
     **{
         function: {UNVERSIONED: "an operator may suspend the versioning of uploads"}
-        for function in ("Intake", "TableSplit", "TableRows")
+        for function in ("Intake", "TableSplit", "TableRows", "ImageSplit", "ImagePixels")
     },
     "TableMerge": {
         UNVERSIONED: "Merge scans the span of a chunk that failed before it noted where its rows lie",
         VERSIONED: "the same",
     },
+    "ImageMerge": {
+        UNVERSIONED: "Merge is the same function for every kind",
+        VERSIONED: "the same",
+    },
+    "ImageIndex": {
+        ("dynamodb:DeleteItem", "arn:aws:dynamodb:us-east-1:123456789012:table/records"): (
+            "an image has one record, which the next version writes over; records of words would go"
+        ),
+    },
 }
+
+
+FUNCTIONS = {
+    "table": ("TableSplit", "TableRows", "TableIndex", "TableMerge"),
+    "image": ("ImageSplit", "ImagePixels", "ImageIndex", "ImageMerge"),
+}
+"""What splits, works, writes records and merges."""
 
 
 @pytest.fixture
@@ -83,7 +102,7 @@ def take_in(stores: Stores, watched: Watched, event: dict[str, Any]) -> dict[str
     """Run Intake over an event; return the input of the execution that it starts."""
     with Stubber(stores.account.client("stepfunctions")) as stub, watched.as_function("Intake"):
         stub.add_response("start_execution", {"executionArn": EXECUTION_ARN, "startDate": NOW})
-        decision = intake.receive(event, stores, {"table": MACHINE_ARN})
+        decision = intake.receive(event, stores, MACHINE_ARNS)
     assert decision.outcome == "started"
     made = event["detail"]["object"]
     ref = ObjectRef("uploads", made["key"], made["size"], made["etag"].strip('"'), made["version-id"])
@@ -93,16 +112,18 @@ def take_in(stores: Stores, watched: Watched, event: dict[str, Any]) -> dict[str
 
 def run(stores: Stores, watched: Watched, told: dict[str, Any]) -> dict[str, Any]:
     """Run a job from Split to its summary, each step as its function."""
-    with watched.as_function("TableSplit"):
+    kind = Job.from_json(told).kind
+    split, work, index, merge = FUNCTIONS[kind]
+    with watched.as_function(split):
         answer = steps.split(told | {"execution": EXECUTION_ARN}, stores)
     while answer["again"]:
         for text in stores.work.get(answer["plan"]).splitlines():
             line = json.loads(text)
             indexes = line["role"] == steps.INDEX
             event = {"job": answer["job"], "execution": EXECUTION_ARN, "line": line, "attempt": 1}
-            with watched.as_function("TableIndex" if indexes else "TableRows"):
+            with watched.as_function(index if indexes else work):
                 (steps.index if indexes else steps.work)(event, stores)
-        with watched.as_function("TableMerge"):
+        with watched.as_function(merge):
             answer = steps.merge(answer, stores)
     return answer
 
@@ -118,31 +139,34 @@ def ask_who_holds(stores: Stores, watched: Watched, job: Job) -> None:
     """Let Merge and Index find the right to publish in another's hands, so that they ask whose."""
     stores.jobs.claim(job, 900)
     other = Job(job.source, "orders", table_recipe(output="csv"), job.sequencer)
-    for function in ("TableMerge", "TableIndex"):
+    for function in ("TableMerge", "TableIndex", "ImageMerge", "ImageIndex"):
         with watched.as_function(function), pytest.raises(TransientError, match="is publishing"):
             stores.jobs.claim(other, 900)
 
 
 def end(stores: Stores, watched: Watched, told: dict[str, Any]) -> None:
     """Let Watch hear that the execution failed in one of its chunks."""
-    failed = {"status": "FAILED", "startDate": NOW, "stateMachineArn": MACHINE_ARN}
+    kind = Job.from_json(told).kind
+    execution, child = (f"arn:aws:states:{ACCOUNT}:execution:{kind}{name}" for name in (":a", "/Chunk:1b2c"))
+    failed = {"status": "FAILED", "startDate": NOW, "stateMachineArn": MACHINE_ARNS[kind]}
     counts = dict.fromkeys(
         ("pending", "running", "succeeded", "failed", "timedOut", "aborted", "total", "resultsWritten"), 0
     )
-    run_of = {"mapRunArn": MAP_RUN_ARN, "executionArn": EXECUTION_ARN, "startDate": NOW}
+    map_run = f"arn:aws:states:{ACCOUNT}:mapRun:{kind}/Chunk:1b2c"
+    run_of = {"mapRunArn": map_run, "executionArn": execution, "startDate": NOW}
     with Stubber(stores.account.client("stepfunctions")) as stub, watched.as_function("Watch"):
         stub.add_response(
             "describe_execution",
-            failed | {"executionArn": EXECUTION_ARN, "error": "States.ExceedToleratedFailureThreshold"},
+            failed | {"executionArn": execution, "error": "States.ExceedToleratedFailureThreshold"},
         )
-        stub.add_response("list_map_runs", {"mapRuns": [run_of | {"stateMachineArn": MACHINE_ARN}]})
+        stub.add_response("list_map_runs", {"mapRuns": [run_of | {"stateMachineArn": MACHINE_ARNS[kind]}]})
         limits = {"maxConcurrency": 1, "toleratedFailurePercentage": 0.0, "toleratedFailureCount": 0}
         described = {"itemCounts": counts, "executionCounts": counts, "status": "FAILED"}
         stub.add_response("describe_map_run", run_of | limits | described)
-        child = {"executionArn": CHILD_ARN, "name": "1b2c"}
-        stub.add_response("list_executions", {"executions": [failed | child]})
-        stub.add_response("describe_execution", failed | child | {"error": "InvalidInput", "cause": "no"})
-        detail = {"executionArn": EXECUTION_ARN, "status": "FAILED", "startDate": 1, "input": json.dumps(told)}
+        found = {"executionArn": child, "name": "1b2c"}
+        stub.add_response("list_executions", {"executions": [failed | found]})
+        stub.add_response("describe_execution", failed | found | {"error": "InvalidInput", "cause": "no"})
+        detail = {"executionArn": execution, "status": "FAILED", "startDate": 1, "input": json.dumps(told)}
         assert watch.observe({"detail": detail}, stores)
 
 
@@ -169,9 +193,13 @@ def watched(stores: Stores) -> Watched:
     told = take_in(stores, found, upload(stores, "orders/a.csv", SMALL.replace(b"1", b"2")))
     assert run(stores, found, told)["status"] == "SUCCEEDED"
     job = Job.from_json(told)
+    for photo in (PHOTO, SMALLER_PHOTO):  # the second has fewer tiles, and those of the first are deleted
+        told_of_photo = take_in(stores, found, upload(stores, "photos/a.png", photo))
+        assert run(stores, found, told_of_photo)["status"] == "SUCCEEDED"
     fail_an_output(stores, found)
     ask_who_holds(stores, found, job)
-    end(stores, found, told)
+    for ended in (told, told_of_photo):
+        end(stores, found, ended)
     change(stores, found)
     return found
 
@@ -199,4 +227,4 @@ def test_a_call_outside_a_role_is_seen(stores: Stores) -> None:
         with found.as_function(function):
             stores.outputs.put("orders/a.csv/rows.csv", b"")
         denied = {("s3:PutObject", "arn:aws:s3:::outputs/orders/a.csv/rows.csv")}
-        assert found.denied(function) == (set() if function == "TableMerge" else denied)
+        assert found.denied(function) == (set() if function.endswith("Merge") else denied)

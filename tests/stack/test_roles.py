@@ -93,7 +93,7 @@ def test_a_function_is_told_the_name_of_a_store_exactly_if_it_may_use_it(functio
         for store, variable in NAMES.items()
         if any(resource == f"{store}.Arn" or resource.startswith(f"${{{store}.Arn}}/") for resource in resources)
     }
-    assert set(environment(function)) - {"MACHINES"} == used
+    assert set(environment(function)) - {"MACHINES", "MALLOC_ARENA_MAX"} == used
 
 
 @pytest.mark.parametrize("function", template.FUNCTIONS)
@@ -106,7 +106,10 @@ def test_a_function_writes_its_own_log_and_no_other(function: str) -> None:
     assert all(found.resource.endswith(f":log-group:${{{log}}}:*") for found in written)
 
 
-@pytest.mark.parametrize("function", ["TableSplit", "TableRows", "TableIndex", "TableMerge"])
+STEPS = [name for name in template.FUNCTIONS if name.startswith(("Table", "Image"))]
+
+
+@pytest.mark.parametrize("function", STEPS)
 def test_the_steps_reach_every_object_of_a_job_and_no_recipe(function: str) -> None:
     keys = [
         KEYS.layout(0),
@@ -117,7 +120,7 @@ def test_the_steps_reach_every_object_of_a_job_and_no_recipe(function: str) -> N
         KEYS.part_object(LINE, "f", "rows.parquet"),
         KEYS.failure(LINE),
     ]
-    reads = set() if function == "TableSplit" else {"s3:GetObject"}
+    reads = set() if function.endswith("Split") else {"s3:GetObject"}
     for key in keys:
         assert allowed(role_of(function), "Work", key) == {"s3:PutObject"} | reads
     assert allowed(role_of(function), "Work", intake.RECIPES_KEY) == set()
@@ -133,10 +136,10 @@ def test_only_merge_writes_outputs_and_nobody_writes_or_deletes_uploads() -> Non
         uploads = allowed(role, "Uploads", "orders/a.csv")
         assert uploads <= {"s3:GetObject", "s3:GetObjectVersion"}
         outputs = allowed(role, "Outputs", "orders/a.csv/rows.parquet")
-        assert bool(outputs) == (role == "TableMergeRole")
+        assert bool(outputs) == role.endswith("MergeRole")
         deleted = {statement.resource for statement in statements(role) if statement.action == "s3:DeleteObject"}
         # Outputs that are stale, and lists of records that are gone.
-        assert deleted == ({"${Outputs.Arn}/*", "${Work.Arn}/records/*"} if role == "TableMergeRole" else set())
+        assert deleted == ({"${Outputs.Arn}/*", "${Work.Arn}/records/*"} if role.endswith("MergeRole") else set())
 
 
 @pytest.mark.parametrize("machine", template.MACHINES)
@@ -174,5 +177,9 @@ def test_a_machine_runs_stops_and_redrives_the_children_of_its_own_map(machine: 
 def test_watch_reads_executions_and_map_runs_under_the_label_of_the_map() -> None:
     label = STATES["Process"]["Label"]
     found = {found.resource for found in statements("WatchRole") if found.action.startswith("states:")}
-    assert all(resource.endswith((":*", f"/{label}:*")) and "${TableMachine.Name}" in resource for resource in found)
-    assert any("mapRun:" in resource for resource in found)
+    for machine in template.MACHINES:
+        of_machine = {resource for resource in found if f"${{{machine}.Name}}" in resource}
+        assert all(resource.endswith((":*", f"/{label}:*")) for resource in of_machine)
+        assert any("mapRun:" in resource for resource in of_machine)
+        found -= of_machine
+    assert found == set()
