@@ -65,10 +65,6 @@ BESIDES: dict[str, dict[Need, str]] = {
         UNVERSIONED: "Merge scans the span of a chunk that failed before it noted where its rows lie",
         VERSIONED: "the same",
     },
-    "ImageMerge": {
-        UNVERSIONED: "Merge is the same function for every kind",
-        VERSIONED: "the same",
-    },
     "ImageIndex": {
         ("dynamodb:DeleteItem", "arn:aws:dynamodb:us-east-1:123456789012:table/records"): (
             "an image has one record, which the next version writes over; records of words would go"
@@ -131,8 +127,9 @@ def run(stores: Stores, watched: Watched, told: dict[str, Any]) -> dict[str, Any
 def fail_an_output(stores: Stores, watched: Watched) -> None:
     """Let Merge begin an output of several parts, of which one is gone."""
     lost = Copied("jobs/lost/part", 0, PART_MIN_BYTES)
-    with watched.as_function("TableMerge"), pytest.raises(SourceGone):
-        stores.outputs.assemble("orders/a.csv/lost", [lost, b"x"], stores.work, "text/plain")
+    for function in ("TableMerge", "ImageMerge"):
+        with watched.as_function(function), pytest.raises(SourceGone):
+            stores.outputs.assemble("orders/a.csv/lost", [lost, b"x"], stores.work, "text/plain")
 
 
 def ask_who_holds(stores: Stores, watched: Watched, job: Job) -> None:
