@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from fanfold.aws.stack import Stack
 
 
+FETCHES_AT_ONCE = 8
+
+
 def below(folder: Path, name: str) -> Path:
     """Return the path of an output below `folder`, whatever its name says."""
     steps = [step for step in PurePosixPath(name).parts if step not in ("/", "//", "..")]
@@ -20,7 +23,11 @@ def below(folder: Path, name: str) -> Path:
 
 def fetch(stack: Stack, outputs: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
     """Download outputs; return them with the `path` of each. Raises UsageError where one cannot be written."""
-    return [output | {"path": str(_fetched(stack, output, folder))} for output in outputs]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
+        paths = pool.map(lambda output: _fetched(stack, output, folder), outputs)
+        return [output | {"path": str(path)} for output, path in zip(outputs, paths, strict=True)]
 
 
 def _fetched(stack: Stack, output: dict[str, Any], folder: Path) -> Path:

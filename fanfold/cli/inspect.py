@@ -141,7 +141,7 @@ def _print(told: dict[str, Any], all_chunks: bool) -> None:
         _print_chunks(told["chunks_detail"], all_chunks)
     if told["outputs"]:
         show.say()
-        show.table(("output", "size"), ((output["uri"], show.size(output["bytes"])) for output in told["outputs"]))
+        show.table(("output", "size"), show.summed(told["outputs"], "uri"))
     if told["status"] in ("FAILED", "PARTIAL"):
         show.say()
         show.say(f"`fanfold replay {told['job']} --dry-run` says what would run again.")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -93,3 +94,26 @@ def elapsed(item: dict[str, Any]) -> float | None:
         return None
     started, stopped = (datetime.fromisoformat(item[name].replace("Z", "+00:00")) for name in ("started", "stopped"))
     return (stopped - started).total_seconds()
+
+
+LISTED = 8
+"""The most outputs of one folder that are listed one by one."""
+
+
+def summed(outputs: Sequence[Mapping[str, Any]], where: str) -> Iterator[tuple[str, str]]:
+    """Yield where outputs lie, and their size: each for itself, but of a folder of many the folder."""
+    folders = Counter(_folder(output) for output in outputs)
+    shown: dict[str, list[int]] = {}
+    for output in outputs:
+        folder = _folder(output)
+        many = folder and folders[folder] > LISTED
+        path = output[where].removesuffix(output["name"]) + folder + "/" if many else output[where]
+        found = shown.setdefault(path, [0, 0])
+        found[0] += 1
+        found[1] += output["bytes"]
+    for path, (count, total) in shown.items():
+        yield path, (f"{count:,} files, " if count > 1 else "") + size(total)
+
+
+def _folder(output: Mapping[str, Any]) -> str:
+    return str(output["name"]).rpartition("/")[0].partition("/")[0]

@@ -118,14 +118,17 @@ def outcome(stack: Stack, item: dict[str, Any], upload: Upload, folder: Path) ->
     }
 
 
+STATS = ("rows", "rejected", "width", "height", "frames", "tiles")
+"""What is shown of what a kind counts, as far as there is such a thing."""
+
+
 def _print(told: dict[str, Any]) -> None:
     chunks, stats = told["chunks"], told["stats"]
     counts = ", ".join(f"{count} {name}" for name, count in chunks.items() if count)
     show.say(f"{told['status']}  job {told['job_id']}  {counts}")
     if stats:
-        rows = ", ".join(f"{stats[name]:,} {name}" for name in ("rows", "rejected") if name in stats)
-        show.say(f"  {rows}")
-    for output in told["outputs"]:
-        show.say(f"  {output['path']}  {show.size(output['bytes'])}")
+        show.say("  " + ", ".join(f"{stats[name]:,} {name}" for name in STATS if name in stats))
+    for path, size in show.summed(told["outputs"], "path"):
+        show.say(f"  {path}  {size}")
     if error := told["error"]:
         show.wrong(**error)
