@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,8 +119,12 @@ def outcome(stack: Stack, item: dict[str, Any], upload: Upload, folder: Path) ->
     }
 
 
-STATS = ("rows", "rejected", "width", "height", "frames", "tiles")
-"""What is shown of what a kind counts, as far as there is such a thing."""
+def _counted(stats: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a kind counts, as far as people look for it."""
+    yield from (f"{stats[name]:,} {name}" for name in ("rows", "rejected") if name in stats)
+    if "width" in stats:
+        yield f"{stats['width']:,} × {stats['height']:,} pixels"
+    yield from (f"{stats[name]:,} {name}" for name in ("frames", "tiles") if stats.get(name, 0) > 1)
 
 
 def _print(told: dict[str, Any]) -> None:
@@ -127,7 +132,7 @@ def _print(told: dict[str, Any]) -> None:
     counts = ", ".join(f"{count} {name}" for name, count in chunks.items() if count)
     show.say(f"{told['status']}  job {told['job_id']}  {counts}")
     if stats:
-        show.say("  " + ", ".join(f"{stats[name]:,} {name}" for name in STATS if name in stats))
+        show.say("  " + ", ".join(_counted(stats)))
     for path, size in show.summed(told["outputs"], "path"):
         show.say(f"  {path}  {size}")
     if error := told["error"]:

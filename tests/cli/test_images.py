@@ -65,7 +65,8 @@ def bomb() -> bytes:
     def chunk(name: bytes, data: bytes) -> bytes:
         return len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
 
-    head = (80_000).to_bytes(4, "big") * 2 + bytes((8, 0, 0, 0, 0))
+    size = (80_000).to_bytes(4, "big")
+    head, body = chunk(b"IHDR", size + size + bytes((8, 0, 0, 0, 0))), chunk(b"IDAT", zlib.compress(bytes(1000)))
     return (
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
     )
