@@ -65,11 +65,9 @@ def bomb() -> bytes:
     def chunk(name: bytes, data: bytes) -> bytes:
         return len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
 
-    size = (80_000).to_bytes(4, "big")
-    head, body = chunk(b"IHDR", size + size + bytes((8, 0, 0, 0, 0))), chunk(b"IDAT", zlib.compress(bytes(1000)))
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
-    )
+    side = (80_000).to_bytes(4, "big")
+    head, body = chunk(b"IHDR", side + side + bytes((8, 0, 0, 0, 0))), chunk(b"IDAT", zlib.compress(bytes(1000)))
+    return b"\x89PNG\r\n\x1a\n" + head + body + chunk(b"IEND", b"")
 
 
 def drawn() -> bytes:

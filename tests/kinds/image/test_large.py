@@ -122,9 +122,8 @@ def test_an_orientation_is_applied_once(stored: str, orientation: int, monkeypat
     assert made.outputs == wanted.outputs
 
 
-@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize(("format", "mode"), [("png", "L"), ("jpeg", "RGB"), ("jpeg", "RGBA"), ("webp", "RGBA")])
 @pytest.mark.parametrize(("size", "overlap"), [(64, 0), (64, 7), (100, 1), (128, 64)])
-@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
 def test_tiles_of_any_size_overlap_and_format_are_those_of_the_whole(
     format: str, size: int, overlap: int, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
