@@ -146,7 +146,7 @@ def test_what_people_see(engine: Engine, tmp_path: Path) -> None:
 
 BAD = {
     "prose.csv": (b"\x00\x01\x02binary" * 9, "IGNORED", "UnknownFormat"),
-    "photo.csv": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "IGNORED", "UnknownFormat"),
+    "photo.csv": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "FAILED", "BrokenImage"),
     "empty.csv": (b"", "IGNORED", "EmptyObject"),
     "open.csv": (b'a,b\n1,"never closed\n2,3\n', "FAILED", "UnclosedQuote"),
     "latin.csv": ("a,b\n1,caf\u00e9\n".encode("latin-1"), "FAILED", "WrongEncoding"),

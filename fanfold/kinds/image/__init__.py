@@ -45,8 +45,11 @@ def process(source: Source, recipe: ImageRecipe, layout: Json, line: Line, desk:
 
 def records(recipe: ImageRecipe, layout: Json, line: Line, desk: Desk) -> Iterator[Record]:
     """Yield the image's one record: what `metadata.json` says, and what was made of the image."""
+    from fanfold.kinds.image.metadata import UNRECORDED
+
     described = json.loads(desk.read(PartObject(line.span["key"], line.span["bytes"])), parse_float=Decimal)
-    yield Record("", None, 0, {**described, "outputs": line.span["outputs"]})
+    recorded = {name: value for name, value in described.items() if name not in UNRECORDED}
+    yield Record("", None, 0, {**recorded, "outputs": line.span["outputs"]})
 
 
 def merge(round: Round) -> Again | Folded:

@@ -8,10 +8,11 @@ import pyvips
 
 from fanfold.kinds.image import rasters, tiles
 from fanfold.kinds.image.pixels import flattened
-from fanfold.kinds.image.places import FLAT, PLAIN
+from fanfold.kinds.image.places import FLAT, PLAIN, TALLY
 from fanfold.kinds.image.pyramid import halve
 from fanfold.kinds.image.recipe import ImageRecipe
 from fanfold.kinds.image.supertiles import Box, Grid
+from fanfold.kinds.image.tallies import Tally
 from fanfold.model import Desk, Json, Source
 
 
@@ -25,6 +26,10 @@ def cut(source: Source, recipe: ImageRecipe, layout: Json, span: Box, desk: Desk
     }
     if FLAT not in pictures and tiles.is_flat(recipe.tiles, pictures[PLAIN]):
         pictures[FLAT] = flattened(pictures[PLAIN]).copy_memory()
+    if recipe.metadata and level == layout["top"]:
+        left, top, right, bottom = span
+        core = pictures[PLAIN].crop(left - outer[0], top - outer[1], right - left, bottom - top)
+        desk.write(TALLY, Tally.of(core).to_bytes())
     made: list[tiles.Named] = []
     for times in range(grid.halvings):
         core, held = grid.halved(span, times), grid.halved(outer, times)

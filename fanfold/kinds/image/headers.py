@@ -6,6 +6,7 @@ At most `HEAD_LIMIT_BYTES` are read, in few requests, whatever the header claims
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,6 +19,9 @@ READ_BYTES = 64 << 10
 HEAD_LIMIT_BYTES = 1 << 20
 IFDS_LIMIT = 4096
 """The most pages of a TIFF that are counted."""
+
+NAMED_PAGES = 100
+"""The most pages of a TIFF whose sizes are told."""
 
 ENTRIES_LIMIT = 4096
 """The most tags of a TIFF's page."""
@@ -36,6 +40,8 @@ class Header:
     """As stored: an orientation may turn them."""
     pages: int = 1
     """The pages of a TIFF; frames of an animation are counted when it is decoded."""
+    other_pages: Sequence[Sequence[int]] = ()
+    """Width and height of the pages of a TIFF behind the first, so many as are named."""
     streams: bool = True
     """Whether it is decoded from the top down, a few rows at a time; else all of its pixels are in memory at once."""
 
@@ -152,7 +158,7 @@ def _tiff(reader: Reader) -> Header:
     form = Form.read(reader.read)
     at = form.offset(reader.read, form.first_at)
     seen: set[int] = set()
-    sizes: dict[int, int] = {}
+    sizes: list[tuple[int, int]] = []
     while at:
         if at in seen:
             raise BrokenImage(f"the TIFF's directories are a loop: the one at byte {at:,} follows itself")
@@ -162,14 +168,18 @@ def _tiff(reader: Reader) -> Header:
         if not 1 <= count <= ENTRIES_LIMIT:
             raise BrokenImage(f"the TIFF's directory at byte {at:,} has {count:,} tags; the limit is {ENTRIES_LIMIT:,}")
         entries, following = form.entries(reader.read, at, count)
-        if not seen:
+        if len(sizes) <= NAMED_PAGES:
+            sides = {}
             for entry in entries:
                 if entry.tag in (WIDTH, HEIGHT) and entry.size_bytes <= 8:
                     value = numbers(form.order, entry.type, reader.read(entry.at, entry.size_bytes))
-                    sizes[entry.tag] = value[0] if value else 0
+                    sides[entry.tag] = value[0] if value else 0
+            sizes.append((sides.get(WIDTH, 0), sides.get(HEIGHT, 0)))
         seen.add(at)
         at = following
-    return Header("tiff", sizes.get(WIDTH, 0), sizes.get(HEIGHT, 0), len(seen))
+    if not sizes:
+        raise BrokenImage("the TIFF has no directory")
+    return Header("tiff", *sizes[0], pages=len(seen), other_pages=sizes[1:])
 
 
 _CONTAINERS = {b"meta": 12, b"iprp": 8, b"ipco": 8}
@@ -184,7 +194,7 @@ def _heif(reader: Reader, name: Format) -> Header:
         while stops and at >= stops[-1]:
             stops.pop()
         if not stops or (len(stops) == 1 and largest != (0, 0)):
-            return Header(name, *largest, 1, False)
+            return Header(name, largest[0], largest[1], streams=False)
         size, box = struct.unpack(">I4s", reader.read(at, 8))
         if size == 1:
             (size,) = struct.unpack(">Q", reader.read(at + 8, 8))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from fanfold.kinds.image import planning, staging
 from fanfold.kinds.image.encoding import TYPES
-from fanfold.kinds.image.places import PLAIN
+from fanfold.kinds.image.places import TALLY
 from fanfold.kinds.image.tiles import TILES, TILES_INDEX, descriptor
 from fanfold.model import Again, Copied, Folded, Line, Output, Part, Round
 
@@ -58,7 +58,8 @@ def _next(round: Round, parts: Sequence[Part]) -> Again | None:
     following = staging.after(round.recipe, layout, cut)
     prepared = round.part(round.lines[0][0])
     following["frames"] = prepared.facts.get("frames", 1) if prepared else 1
-    following["bands"] = cut[0].facts["bands"][PLAIN]
+    tallies = [part.objects[TALLY] for part in cut if TALLY in part.objects]
+    following["tallies"] = [[one.key, one.size_bytes] for one in tallies] or layout.get("tallies", [])
     lines = staging.lines(round.recipe, following, len(round.lines))
     return Again(lines, following) if lines else None
 

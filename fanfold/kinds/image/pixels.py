@@ -15,7 +15,8 @@ from fanfold.errors import BrokenImage, NotAnImage, TooManyPixels
 from fanfold.kinds.image.formats import Format
 from fanfold.kinds.image.limits import WHOLE_PIXELS, check
 from fanfold.kinds.image.recipe import ImageRecipe
-from fanfold.kinds.image.streams import Stream
+from fanfold.kinds.image.streams import Stream, of_source
+from fanfold.model import Source
 
 # A worker has a core; threads of its own would cost more than they bring, and each holds pixels.
 pyvips.concurrency_set(1)
@@ -54,6 +55,15 @@ def decoding(format: str, stream: Stream | None = None) -> Iterator[None]:
         raise BrokenImage(f"the {format.upper()} does not decode as a whole: {lines[:200]}") from error
 
 
+@contextmanager
+def decoding_heif() -> Iterator[None]:
+    """Name what pillow-heif finds wrong."""
+    try:
+        yield
+    except (ValueError, RuntimeError, EOFError, OSError, LookupError) as error:
+        raise BrokenImage(f"the HEIC does not decode as a whole: {' '.join(str(error).split())[:200]}") from error
+
+
 def decode(data: bytes, format: Format, recipe: ImageRecipe) -> list[pyvips.Image]:
     """Return the frames of an image in memory, first one first; only animations have more than one.
 
@@ -76,6 +86,24 @@ def decode(data: bytes, format: Format, recipe: ImageRecipe) -> list[pyvips.Imag
         return [normal.crop(0, top, normal.width, height) for top in tops]
 
 
+_BLOBS = {"exif": "exif-data", "xmp": "xmp-data", "iptc": "iptc-data", "icc": "icc-profile-data"}
+
+
+def blobs(source: Source, format: Format) -> dict[str, bytes]:
+    """Return what an image carries besides pixels, as bytes by kind; no pixel is decoded."""
+    stream = of_source(source)
+    if format == "heic":
+        import pillow_heif
+
+        with decoding_heif():
+            info = pillow_heif.open_heif(io.BytesIO(stream.read_all())).info
+        found = {"exif": info.get("exif"), "xmp": info.get("xmp"), "icc": info.get("icc_profile")}
+        return {name: bytes(data) for name, data in found.items() if data}
+    with decoding(format, stream):
+        opened = loaded(stream, format)
+        return {kind: bytes(opened.get(name)) for kind, name in _BLOBS.items() if opened.get_typeof(name)}
+
+
 def loaded(stream: Stream, format: Format) -> pyvips.Image:
     """Return an image that is decoded as its pixels are asked for, from the top down; of an animation the first frame.
 
@@ -96,11 +124,9 @@ def _open_heic(data: bytes) -> pyvips.Image:
     """Decode with pillow-heif: libvips' wheel carries no decoder of HEVC. It turns the image upright itself."""
     import pillow_heif
 
-    try:
+    with decoding_heif():
         heif = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)
         picture = heif.to_pillow()
-    except (ValueError, RuntimeError, EOFError, OSError, LookupError) as error:
-        raise BrokenImage(f"the HEIC does not decode as a whole: {' '.join(str(error).split())[:200]}") from error
     opened = pyvips.Image.new_from_memory(
         picture.tobytes(), picture.width, picture.height, len(picture.getbands()), "uchar"
     ).copy(interpretation="b-w" if len(picture.getbands()) < 3 else "srgb")

@@ -14,6 +14,9 @@ BLOCK_WIDTH = 4096
 PLAIN, FLAT = "plain", "flat"
 """The image itself, and, where the tiles have no alpha and the image does, the image on white."""
 
+TALLY = "tally"
+"""The object of a part that says what was counted in its rectangle."""
+
 
 def of_page(page: Page) -> dict[str, Any]:
     """Return where a TIFF's page has its pixels."""

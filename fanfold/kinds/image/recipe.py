@@ -42,6 +42,10 @@ class Rendition(Strict):
         return f"{self.name}.{EXTENSIONS[self.format]}"
 
 
+SMALL = Rendition(name="small", width=32, height=32)
+"""What hashes are made of: a rendition, so that they are the same however the image was cut."""
+
+
 class Tiles(Strict):
     """A Deep Zoom pyramid."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from fanfold.kinds.image import fitting, limits
 from fanfold.kinds.image.places import FLAT, PLAIN, of_blocks
-from fanfold.kinds.image.recipe import ImageRecipe
+from fanfold.kinds.image.recipe import SMALL, ImageRecipe
 from fanfold.kinds.image.supertiles import Grid, grid
 from fanfold.model import Json, Line, Part
 
@@ -36,6 +36,8 @@ def after(recipe: ImageRecipe, layout: Json, parts: Sequence[Part]) -> Json:
     for level in (*layout["keep"], base):
         names = [name for name in (PLAIN, FLAT) if f"{name}-{level}" in parts[0].objects]
         levels[str(level)] = {name: _blocks(cut, layout["level"] - level, f"{name}-{level}", parts) for name in names}
+    if layout["level"] == layout["top"] == level_of(recipe, METADATA, layout["whole"]):
+        levels[str(layout["top"])] = layout["levels"][str(layout["top"])]
     width, height = cut.sides(cut.halvings)
     is_cut = width * height > limits.LEVEL_PIXELS
     return _layout(
@@ -50,6 +52,7 @@ def _layout(
     return {
         "header": header,
         "whole": list(whole),
+        "top": fitting.levels(whole[0], whole[1]) - 1,
         "level": level,
         "levels": levels,
         "grid": cut and cut.to_json(),
@@ -74,21 +77,23 @@ def lines(recipe: ImageRecipe, layout: Json, round: int) -> list[Line]:
 
 def _finished(recipe: ImageRecipe, layout: Json) -> Iterator[Mapping[str, Any]]:
     levels = sorted(map(int, layout["levels"]))
-    is_last = layout["grid"] is None
+    top, is_first, is_last = layout["top"], layout["level"] == layout["top"], layout["grid"] is None
     for what in _outputs(recipe):
         level = level_of(recipe, what, layout["whole"])
+        # Metadata need what the rectangles counted; everything else of the whole was made beside them.
+        if is_first if what == METADATA else level == top and not is_first:
+            continue
         if level in levels:
             yield {"finish": what, "level": level}
         elif is_last and level < levels[0]:
             yield {"finish": what, "level": levels[0]}
     if is_last and recipe.tiles:
         yield {"finish": TILES, "level": levels[0]}
-    if is_last and recipe.metadata:
-        yield {"finish": METADATA, "level": levels[0]}
 
 
 def _outputs(recipe: ImageRecipe) -> list[str]:
-    return [*(one.name for one in recipe.renditions), *([CONVERTED] if recipe.convert else [])]
+    names = [one.name for one in recipe.renditions]
+    return [*names, *([CONVERTED] if recipe.convert else []), *([METADATA] if recipe.metadata else [])]
 
 
 def level_of(recipe: ImageRecipe, what: str, whole: Sequence[int]) -> int:
@@ -97,5 +102,5 @@ def level_of(recipe: ImageRecipe, what: str, whole: Sequence[int]) -> int:
     top = fitting.levels(width, height) - 1
     if what == CONVERTED:
         return top
-    rendition = next(one for one in recipe.renditions if one.name == what)
+    rendition = SMALL if what == METADATA else next(one for one in recipe.renditions if one.name == what)
     return top - fitting.halvings(width, height, fitting.fit(width, height, rendition))

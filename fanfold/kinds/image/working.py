@@ -6,10 +6,20 @@ from collections.abc import Mapping, Sequence
 
 import pyvips
 
-from fanfold.kinds.image import cutting, encoding, finishing, limits, metadata, preparing, renditions, tiles
+from fanfold.kinds.image import (
+    cutting,
+    encoding,
+    finishing,
+    limits,
+    metadata,
+    preparing,
+    renditions,
+    tiles,
+)
 from fanfold.kinds.image.headers import Header
 from fanfold.kinds.image.pixels import decode, decoding, flattened
-from fanfold.kinds.image.recipe import ImageRecipe
+from fanfold.kinds.image.recipe import SMALL, ImageRecipe
+from fanfold.kinds.image.tallies import Tally
 from fanfold.model import Desk, Json, Line, Source
 
 
@@ -34,8 +44,9 @@ def _whole(source: Source, recipe: ImageRecipe, layout: Json, desk: Desk) -> Map
     outputs = []
     with decoding(header.format):
         if recipe.metadata:
+            small = renditions.shrink(first, SMALL)
             sides = first.width, first.height
-            said = metadata.described(header, sides, first.bands, len(frames), source.size_bytes)
+            said = metadata.described(source, header, sides, len(frames), Tally.of(first), small)
             desk.write("metadata.json", metadata.text(said))
             outputs.append("metadata.json")
         for rendition in recipe.renditions:

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from decimal import Decimal
 
 import pytest
 from PIL import Image, ImageCms
@@ -199,7 +200,8 @@ def test_an_image_is_one_record_under_its_own_key() -> None:
     """What `metadata.json` says, and the outputs; without metadata there is none."""
     asked = {"renditions": [{"name": "a", "width": 9}], "tiles": {}}
     result = run(IMAGE, saved(picture(97, 61, "LA"), "PNG"), ImageRecipe.model_validate(asked))
-    described = json.loads(result.outputs["metadata.json"])
+    described = json.loads(result.outputs["metadata.json"], parse_float=Decimal)
+    del described["histogram"]  # too much for a record
     (record,) = result.records
     assert (record.partition, record.sort, record.ordinal) == ("", None, 0)
     assert record.attributes == described | {"outputs": ["metadata.json", "a.jpg", "tiles.dzi"]}
