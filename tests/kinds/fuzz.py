@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter
 
-from fanfold.kinds.table import bounds, certifying, csv_blocks, csv_grammar, json_grammar, json_reading
+from fanfold.kinds.table import bounds, certifying, csv_blocks, csv_grammar, json_grammar, json_numbers, json_reading
 from tests.kinds.json_cases import json_case
 from tests.kinds.oracle import CsvCase, Dialect, check_csv, check_json, check_jsonl
 
@@ -125,6 +125,7 @@ def thresholds(pick: random.Random) -> None:
     csv_blocks.BLOCK_UNITS = pick.choice([1, 7, 100, 1 << 20])
     json_grammar.LOOK_BYTES = pick.choice([8, 100, 64 << 10])
     json_reading.BATCH_BYTES = pick.choice([1, 50, 128 << 10])
+    json_numbers.PATIENCE = pick.choice([0, 2, 32])
     json_reading.LINES_BYTES = pick.choice([1, 50, 128 << 10])
     bounds.LOOK_STEPS_BYTES = pick.choice([(4, 8), (2,), (4 << 10, 8 << 10)])
 

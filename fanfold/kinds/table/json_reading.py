@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from fanfold.kinds.table.bounds import Bounds, Reading, is_too_large
 from fanfold.kinds.table.csv_rows import raw
@@ -64,7 +65,11 @@ class JsonBatch:
 
         `written` is what a fast writer makes of the rows: where that is the very text, the numbers have survived.
         """
-        if self._text is None or self._read_exactly is None or written == self._text or survive(self._text):
+        import orjson
+
+        if self._text is None or self._read_exactly is None or written == self._text:
+            return self
+        if survive(self._text, lambda: orjson.dumps(self.rows) if written is None else written):
             return self
         return self._read_exactly()
 
@@ -277,12 +282,19 @@ class JsonSpan(JsonRows):
         if data is None:
             return None
         try:
-            rows = orjson.loads(b"[%b]" % data) if survive(data) else parse_all(data)
-        except (ValueError, RecursionError):
+            rows = orjson.loads(b"[%b]" % data)
+        except orjson.JSONDecodeError:
             return None
         if set(map(type, rows)) != {dict}:
             return None
-        return JsonBatch(rows, lambda: self._located(row, following)), following
+        places = partial(self._located, row, following)
+        return JsonBatch(rows, places, data, lambda: self._exactly(data, places)), following
+
+    def _exactly(self, data: bytes, places: Callable[[], Sequence[Place]]) -> JsonBatch:
+        try:
+            return JsonBatch(parse_all(data), places)
+        except (ValueError, RecursionError):
+            return self._each(places())
 
     def _located(self, row: int, stop: int) -> list[Place]:
         places: list[Place] = []

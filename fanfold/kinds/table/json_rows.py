@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any, NoReturn
 
@@ -13,6 +14,8 @@ from fanfold.model import Json
 
 DEPTH_LIMIT = 200
 """How deep the values of one object may be nested."""
+
+_DEEP = b"\n" + 2 * DEPTH_LIMIT * b" "
 
 TOO_DEEP = f"nested deeper than {DEPTH_LIMIT}"
 
@@ -64,7 +67,13 @@ def parse_all(data: bytes) -> list[Json]:
 
 def is_too_deep(row: dict[str, Json]) -> bool:
     """Tell whether a row's values are nested deeper than the limit."""
+    import orjson
+
     level = [value for value in row.values() if isinstance(value, dict | list)]
+    # What is too deep, if it is not beyond the writer itself, stands behind as many indents as levels are allowed.
+    with suppress(orjson.JSONEncodeError):
+        if not level or _DEEP not in orjson.dumps(row, option=orjson.OPT_INDENT_2):
+            return False
     depth = 1
     while level and depth <= DEPTH_LIMIT:
         depth += 1

@@ -235,6 +235,24 @@ def test_numbers_survive_or_are_found_out(number: str, around: str) -> None:
         assert repr(kept) == repr(json.loads(text, parse_int=Digits, parse_float=Digits))
 
 
+@given(st.lists(strategies.numbers, min_size=33, max_size=40), st.sampled_from(['"1.50"', '"\\u0031"', '"a\\/5"', "{}"]))
+def test_many_numbers_survive_or_are_found_out_together(numbers: list[str], other: str) -> None:
+    """What is compared at once, because many numbers are doubtful, is proven as what is tried one by one."""
+    long = ["0.12345678901234566"] * 33
+    text = f"[{','.join([*long, other, *numbers])}]"
+    rows = orjson.loads(text)
+    if survive(text.encode(), lambda: orjson.dumps(rows)):
+        kept = json.loads(orjson.dumps(rows), parse_int=Digits, parse_float=Digits)
+        assert repr(kept) == repr(json.loads(text, parse_int=Digits, parse_float=Digits))
+
+
+def test_many_long_numbers_need_no_second_look() -> None:
+    """They are compared with what is written of them, whatever else stands between them."""
+    text = b"[%b]" % b", ".join([b'0.12345678901234566, "1.50", -12'] * 99)
+    assert survive(text, lambda: orjson.dumps(orjson.loads(text)))
+    assert not survive(text.replace(b"-12", b"1.20"), lambda: orjson.dumps(orjson.loads(text)))
+
+
 @pytest.mark.parametrize(
     ("text", "survives"),
     [
