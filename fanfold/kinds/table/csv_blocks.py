@@ -159,7 +159,7 @@ class CsvBlocks:
                 self._rejects.undecodable += 1
                 self._reject(row.start, row.stop, f"bytes that are no {self._layout.encoding}")
             elif len(row.cells) != width:
-                self._reject(row.start, row.stop, f"{len(row.cells)} fields where the table has {width}")
+                self._reject(row.start, row.stop, f"{_fields(len(row.cells))} where the table has {width}")
             else:
                 kept.append(row.cells)
                 spans.append((row.start, row.stop))
@@ -188,3 +188,7 @@ class _Rows:
 
     def where(self, index: int) -> Span:
         return self._spans[index]
+
+
+def _fields(count: int) -> str:
+    return "1 field" if count == 1 else f"{count:,} fields"

@@ -18,7 +18,7 @@ from fanfold.kinds.table.layout import Column, Layout, type_of
 from fanfold.kinds.table.opening.merging import opened
 from fanfold.kinds.table.opening.working import Opening, is_opening
 from fanfold.kinds.table.packing import PackedCell, cells_of
-from fanfold.kinds.table.planning import ROLE, named_columns, plan_text
+from fanfold.kinds.table.planning import ROLE, headed, named_columns, plan_text
 from fanfold.kinds.table.recipe import TableRecipe
 from fanfold.kinds.table.sinks import csv_line
 from fanfold.kinds.table.values import join, public
@@ -76,7 +76,7 @@ def _open(round: Round, opening: Opening) -> Again:
     if again:
         return Again(again)
     recipe = round.recipe.model_copy(update={"encoding": "utf-8"}) if opening.encoding else round.recipe
-    plan = plan_text(Pieces(pieces, round.read), recipe, pieces=pieces, number=len(round.lines))
+    plan = plan_text(headed(Pieces(pieces, round.read)), recipe, pieces=pieces, number=len(round.lines))
     return Again(plan.lines, layout=plan.layout, plans=True)
 
 

@@ -17,6 +17,7 @@ from fanfold.kinds.table.buckets import buckets_of
 from fanfold.kinds.table.cleaning import Cleaner
 from fanfold.kinds.table.csv_rows import Row, raw, rows
 from fanfold.kinds.table.encodings import Encoding, decode, detect, is_splittable
+from fanfold.kinds.table.headed import Headed
 from fanfold.kinds.table.json_grammar import ArrayGrammar, ValuesGrammar
 from fanfold.kinds.table.json_lexing import Break, space
 from fanfold.kinds.table.json_pointer import locate
@@ -35,6 +36,9 @@ HEAD_LIMIT_BYTES = 768 << 10
 """How far a splitter reads to find the end of the header."""
 
 SAMPLES, SAMPLE_BYTES = 7, 32 << 10
+
+SMALL_BYTES = HEAD_BYTES + SAMPLES * SAMPLE_BYTES
+"""An object of this size is read as a whole: in one request, and no more of it than head and samples would be."""
 
 CHUNKS_LIMIT = 40_000
 """The most lines of a plan: each is a child execution, and has a line of its own in every round of repair."""
@@ -56,6 +60,7 @@ def plan(source: Source, recipe: TableRecipe) -> Plan:
 
     Raises NotATable, WrongEncoding, BrokenJson, NoRecords, UnclosedQuote, UnknownColumn, TooManyChunks.
     """
+    source = headed(source)
     head = source.read(0, HEAD_BYTES)
     container = containers.of(head)
     if container is None:
@@ -63,7 +68,7 @@ def plan(source: Source, recipe: TableRecipe) -> Plan:
         sniffing.refuse(head, encoding)
         dialect = _dialect(recipe, _decoded(head, encoding, source.size_bytes))
         if is_splittable(encoding.name, dialect.characters):
-            return plan_text(source, recipe, head=head)
+            return plan_text(source, recipe)
         return _plan_opening(source, recipe, Opening(None, encoding.name))
     text = containers.beginning(container, head, HEAD_BYTES)
     encoding = detect(text, recipe.encoding)
@@ -72,6 +77,11 @@ def plan(source: Source, recipe: TableRecipe) -> Plan:
     signs = sniffing.DELIMITERS if recipe.delimiter == "auto" else recipe.delimiter
     whole = not is_splittable(encoding.name, signs + (recipe.quote or "") + (recipe.escape or ""))
     return _plan_opening(source, recipe, Opening(container, encoding.name if whole else None))
+
+
+def headed(source: Source) -> Source:
+    """Return a source whose head is read, or all of it where it is small."""
+    return Headed(source, SMALL_BYTES if source.size_bytes <= SMALL_BYTES else HEAD_BYTES)
 
 
 def _plan_opening(source: Source, recipe: TableRecipe, opening: Opening) -> Plan:
@@ -87,7 +97,6 @@ def plan_text(
     source: Source,
     recipe: TableRecipe,
     *,
-    head: bytes | None = None,
     pieces: Sequence[PartObject] = (),
     number: int = 0,
 ) -> Plan:
@@ -95,7 +104,7 @@ def plan_text(
 
     Raises what `plan` raises.
     """
-    head = source.read(0, HEAD_BYTES) if head is None else head
+    head = source.read(0, HEAD_BYTES)
     encoding = detect(head, recipe.encoding)
     sniffing.refuse(head, encoding, "container" if pieces else None)
     text = _decoded(head, encoding, source.size_bytes)

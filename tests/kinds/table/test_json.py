@@ -235,7 +235,9 @@ def test_numbers_survive_or_are_found_out(number: str, around: str) -> None:
         assert repr(kept) == repr(json.loads(text, parse_int=Digits, parse_float=Digits))
 
 
-@given(st.lists(strategies.numbers, min_size=33, max_size=40), st.sampled_from(['"1.50"', '"\\u0031"', '"a\\/5"', "{}"]))
+@given(
+    st.lists(strategies.numbers, min_size=33, max_size=40), st.sampled_from(['"1.50"', '"\\u0031"', '"a\\/5"', "{}"])
+)
 def test_many_numbers_survive_or_are_found_out_together(numbers: list[str], other: str) -> None:
     """What is compared at once, because many numbers are doubtful, is proven as what is tried one by one."""
     long = ["0.12345678901234566"] * 33

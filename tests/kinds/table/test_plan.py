@@ -70,6 +70,18 @@ def test_a_gigabyte_costs_a_megabyte(recipe: dict[str, object]) -> None:
     assert made.layout["start"] == 15
 
 
+@pytest.mark.parametrize("begins", [b"a,b\n", b"[", b'{"a": 1}\n'])
+def test_a_small_object_is_read_once(begins: bytes) -> None:
+    """And of a larger one nothing twice."""
+    row = b"1,2\n" if begins.startswith(b"a") else b'{"a": 1},\n' if begins == b"[" else b'{"a": 1}\n'
+    for count in (1_000, 100_000):
+        source = CountingSource(begins + row * count + (b'{"a":2}]' if begins == b"[" else b""))
+        table.plan(source, TableRecipe())
+        if count == 1_000:
+            assert source.reads == [(0, source.size_bytes)]
+        assert sum(stop - start for start, stop in source.reads) <= planning.SMALL_BYTES
+
+
 @pytest.mark.parametrize(
     ("size_bytes", "output", "concurrency", "chunk"),
     [

@@ -49,7 +49,7 @@ def test_a_reject_says_where_and_why() -> None:
     assert rejects(result) == [
         {"offset": 9, "reason": "3 fields where the table has 2", "column": None, "value": None, "raw": "1,2,3"},
         {"offset": 16, "reason": "no integer: the type is integer", "column": "a", "value": "x", "raw": "x,5"},
-        {"offset": 20, "reason": "1 fields where the table has 2", "column": None, "value": None, "raw": "1"},
+        {"offset": 20, "reason": "1 field where the table has 2", "column": None, "value": None, "raw": "1"},
     ]
     assert result.outputs["rows.jsonl"] == '{"a":1,"b":"é"}\n'.encode()
 
@@ -73,7 +73,7 @@ def test_the_tolerated_share_is_exact(share: str, passes: bool) -> None:
         assert isinstance(result.folded.refused, TooManyRejects)
         assert "\n" not in str(result.folded.refused)
         assert f"2 of 100 rows were rejected (2%); `rejects` allows {share}" in str(result.folded.refused)
-        assert "byte 396: 1 fields where the table has 2" in str(result.folded.refused)
+        assert "byte 396: 1 field where the table has 2" in str(result.folded.refused)
         assert list(result.outputs) == ["rejects.jsonl"]
 
 
