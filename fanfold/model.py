@@ -209,6 +209,9 @@ class Record:
     """JSON values, and Decimal where a number must be exact."""
     totals: Sequence[tuple[str, str, Decimal]] = ()
     """What it adds to the recipe's totals: (name of the total, value that it is kept by, amount)."""
+    word: str = ""
+    """The word that people find it by, as `fanfold.words` spells it, instead of by its partition. Its attributes then
+    have a `text`, which the word was read or heard in, and a `place`: the word's number in that text, from 0."""
 
 
 class Desk(Protocol):

@@ -1,6 +1,7 @@
 """The Records table: one item per record, under a key that any retry writes again.
 
-An item's row stands in a map of its own, so that no column can collide with a key. A record of an older
+An item's row stands in a map of its own, so that no column can collide with a key. A record by word has a partition
+of its own kind, so that no value can collide with a word. A record of an older
 version of its object is never answered by `query`, and is deleted once the newer version is published.
 """
 
@@ -26,6 +27,7 @@ from fanfold.errors import InvalidInput, TransientError
 from fanfold.items import PARTITION_LIMIT_BYTES, SORT_LIMIT_BYTES, is_number
 from fanfold.job import Job, place
 from fanfold.model import Json, Record
+from fanfold.words import words
 
 BATCH = 25
 """Items in one BatchWriteItem, DynamoDB's limit."""
@@ -76,6 +78,11 @@ def marshalled(value: Json) -> dict[str, Any]:
     return {"S": str(value)}
 
 
+def word_key(recipe: str, word: str) -> str:
+    """Return the partition key of the records of one recipe that a word finds."""
+    return f"word#{recipe}#{word}"
+
+
 class Marshal:
     """Makes the items of one job, as the bytes that go over the wire."""
 
@@ -84,6 +91,7 @@ class Marshal:
 
         self._dumps = orjson.dumps
         self._recipe = partition_key(job.recipe_name, "")
+        self._words = word_key(job.recipe_name, "")
         self._object_key = job.source.key
         self._place = f"{place(job.source)}#"
         common = {
@@ -97,6 +105,8 @@ class Marshal:
     def key(self, record: Record) -> RecordKey:
         """Return where a record is kept; raise InvalidInput where its key is too long."""
         partition = self._recipe + (record.partition or self._object_key)
+        if record.word:
+            partition = self._words + record.word
         sort = f"{self._place}{record.ordinal:012}" if record.sort is None else record.sort
         if len(partition) + len(sort) > SORT_LIMIT_BYTES // 4:  # no character has more than 4 bytes
             for name, value, limit in (("pk", partition, PARTITION_LIMIT_BYTES), ("sk", sort, SORT_LIMIT_BYTES)):
@@ -259,10 +269,27 @@ class Records:
 
     def query(self, jobs: Jobs, recipe: str, value: str) -> Iterator[dict[str, Any]]:
         """Yield the rows under one value of the recipe's partition column, in the order of their sort keys."""
+        for values in self._standing(jobs, partition_key(recipe, value)):
+            yield values["row"]
+
+    def query_words(self, jobs: Jobs, recipe: str, text: str) -> Iterator[dict[str, Any]]:
+        """Yield the rows of the places where the words of `text` follow each other, each with the key of its object.
+
+        They come object by object, in its order.
+        """
+        wanted = words(text)
+        for values in self._standing(jobs, word_key(recipe, wanted[0])) if wanted else ():
+            row = values["row"]
+            place = int(row.pop("place"))
+            if words(row["text"])[place : place + len(wanted)] == wanted:
+                yield {"key": values["object"].split("/", 1)[1], **row}
+
+    def _standing(self, jobs: Jobs, partition: str) -> Iterator[dict[str, Any]]:
+        """Yield the items of a partition that stand, in the order of their sort keys."""
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
             KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": _write(partition_key(recipe, value))},
+            ExpressionAttributeValues={":pk": _write(partition)},
         )
         published: dict[str, dict[str, Any]] = {}
         with translated(f"reading {self.table}"):
@@ -273,7 +300,7 @@ class Records:
                     if name not in published:
                         published[name] = jobs.of_object(*name.split("/", 1))
                     if _stands(values, published[name]):
-                        yield values["row"]
+                        yield values
 
 
 def _stands(values: dict[str, Any], known: dict[str, Any]) -> bool:

@@ -7,9 +7,20 @@ from typing import Annotated
 import typer
 
 from fanfold.cli import place, show
+from fanfold.errors import UsageError
+from fanfold.words import words
 
 Recipe = Annotated[str, typer.Argument(help="The recipe whose records are asked for.", show_default=False)]
-Key = Annotated[str, typer.Option(help="A value of the recipe's partition column.", show_default=False)]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        help="A value of the recipe's partition column, or the key of an image or a video.", show_default=False
+    ),
+]
+Word = Annotated[
+    str | None,
+    typer.Option(help="A word, or several that follow each other, that was heard or read.", show_default=False),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -20,12 +31,18 @@ def register(app: typer.Typer) -> None:
     def query(
         at: place.Opener,
         recipe: Recipe,
-        key: Key,
+        key: Key = None,
+        word: Word = None,
         json: place.Json = False,
     ) -> None:
-        """Show the records under one value of a recipe's partition column."""
+        """Show the records under one value of a recipe's partition column, or where a word was heard or read."""
+        if (key is None) == (word is None):
+            raise UsageError("a query has either `--key` or `--word`")
+        if word is not None and not words(word):
+            raise UsageError(f"--word is {word!r}, and no letter or digit is in it")
         with at() as stack:
-            rows = list(stack.stores.records.query(stack.stores.jobs, recipe, key))
+            records, jobs = stack.stores.records, stack.stores.jobs
+            rows = list(records.query_words(jobs, recipe, word) if word else records.query(jobs, recipe, key or ""))
         if json:
             for row in rows:
                 show.print_json(row)

@@ -22,6 +22,7 @@ from fanfold.aws.totals import ChangeProcessor, Group, grouped
 from fanfold.errors import InvalidInput
 from fanfold.job import Job
 from fanfold.model import Record
+from fanfold.words import words
 from tests.fakes import made_stores, uploaded
 
 
@@ -53,6 +54,37 @@ def test_a_record_without_a_partition_is_under_the_key_of_its_object(stores: Sto
     job = uploaded(stores, b"x")
     publish(stores, job, [record(0, partition="")])
     assert rows(stores, job.source.key) == [{"n": 0}]
+
+
+def test_a_word_finds_where_it_was_said_and_no_value_is_a_word(stores: Stores) -> None:
+    job = uploaded(stores, b"x")
+    texts = ["The best of Times,", "the worst of the times", "it's time", "of"]
+    said = [(word, text, place) for text in texts for place, word in enumerate(words(text))]
+    by_word = [
+        Record("", None, at, {"at": at, "text": text, "place": place}, word=word)
+        for at, (word, text, place) in enumerate(said)
+    ]
+    publish(stores, job, [*by_word, record(99, partition="word#times")])
+
+    def found(text: str) -> list[Any]:
+        return [(row["key"], row["at"]) for row in stores.records.query_words(stores.jobs, "orders", text)]
+
+    key = job.source.key
+    assert found("times") == found("TIMES!") == [(key, 3), (key, 8)]
+    assert found("of  times") == [(key, 2)]
+    assert found("the worst of the") == [(key, 4)]
+    assert found("the times") == [(key, 7)]
+    assert found("It\u2019s") == [(key, 9)]
+    assert found("tim") == found("times of") == found("…") == []
+    assert rows(stores, "times") == []
+
+
+def test_a_word_of_an_older_version_finds_nothing(stores: Stores) -> None:
+    old, new = uploaded(stores, b"x", sequencer="01"), uploaded(stores, b"y", sequencer="02")
+    publish(stores, old, [Record("", None, 0, {"text": "old", "place": 0}, word="old")])
+    publish(stores, new, [Record("", None, 0, {"text": "new", "place": 0}, word="new")])
+    answers = [list(stores.records.query_words(stores.jobs, "orders", word)) for word in ("old", "new")]
+    assert answers == [[], [{"key": new.source.key, "text": "new"}]]
 
 
 def test_values_keep_their_types_and_every_digit(stores: Stores) -> None:
