@@ -157,6 +157,8 @@ def test_aws_out_of_reach_is_said_in_one_line(words: list[str], environment: dic
 def test_ctrl_c_says_how_to_look_on() -> None:
     code = (
         "import os, signal, sys\nfrom fanfold.cli import doctor, main\n"
+        # A shell's background job inherits that the signal is ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "doctor.findings = lambda: os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.argv = ['fanfold', 'doctor']\nmain()"
     )
