@@ -8,7 +8,11 @@
     + NotATable              a table was asked for, and the bytes are none
     + NotAnImage             an image was asked for, and the bytes are none that can be read
     + BrokenImage            the image breaks, or ends too early
-    + TooManyPixels          the image is larger than its recipe allows
+    + NotAVideo              a video was asked for, and the bytes are none that can be read
+    + BrokenVideo            the video breaks, or ends too early
+    + ProtectedVideo         the video is encrypted
+    + UnsupportedVideo       the video has something that cannot be split or made exactly
+    + TooManyPixels          the image or video is larger than its recipe allows
     + TooLargeForFormat      a format cannot hold an output of that size
     + WrongEncoding          the bytes do not decode as the encoding that was given or detected
     + BrokenCompression      the compressed data breaks, ends too early, or is followed by something else
@@ -95,10 +99,34 @@ class BrokenImage(InvalidInput):
     remedy = "Open the image to see whether it is whole, save it again, and upload it."
 
 
-class TooManyPixels(InvalidInput):
-    """The image is larger than its recipe allows."""
+class NotAVideo(InvalidInput):
+    """A video was asked for, and the bytes are none that can be read."""
 
-    remedy = "If the image is what it should be, raise the limit that the message names in the recipe."
+    remedy = "Upload MP4, MOV, MKV, WebM, MPEG-TS or AVI; of a playlist, upload the video that it names."
+
+
+class BrokenVideo(InvalidInput):
+    """The video breaks, or ends too early."""
+
+    remedy = "Play the video to its end to see whether it is whole, then upload it again."
+
+
+class ProtectedVideo(InvalidInput):
+    """The video is encrypted."""
+
+    remedy = "Upload the video without its protection (DRM)."
+
+
+class UnsupportedVideo(InvalidInput):
+    """The video has something that cannot be split or made exactly."""
+
+    remedy = "Export the video once more as plain MP4 (H.264, AAC), and upload that."
+
+
+class TooManyPixels(InvalidInput):
+    """The image or video is larger than its recipe allows."""
+
+    remedy = "If it is what it should be, raise the limit that the message names in the recipe."
 
 
 class TooLargeForFormat(InvalidInput):

@@ -1,0 +1,155 @@
+"""Encoding: the pictures of one segment, or a whole sound, each in one run of ffmpeg."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fanfold.errors import BrokenVideo
+from fanfold.kinds.video import ffmpeg
+from fanfold.kinds.video.choosing import shape
+from fanfold.kinds.video.fragments import read_fragments, samples_of
+from fanfold.kinds.video.media import Stream
+from fanfold.kinds.video.movie import Track, read_movie
+from fanfold.kinds.video.muxing import Chunk, MuxTrack, delay, ftyp, moov
+from fanfold.kinds.video.reading import Segment, Stretch
+from fanfold.kinds.video.recipe import Rendition
+from fanfold.kinds.video.samples import Samples
+from fanfold.model import Source
+
+_TURNS = {0: "", 90: "transpose=clock,", 180: "hflip,vflip,", 270: "transpose=cclock,"}
+
+_ENCODERS: dict[str, dict[str, Any]] = {
+    "h264": {"c:v": "libx264", "crf": 23, "preset": "medium"},
+    "hevc": {
+        "c:v": "libx265",
+        "crf": 28,
+        "preset": "medium",
+        "tag:v": "hvc1",
+        "x265-params": f"log-level=error:open-gop=0:frame-threads=1:pools={ffmpeg.THREADS}",
+    },
+    "vp9": {"c:v": "libvpx-vp9", "crf": 31, "b:v": 0, "deadline": "good", "cpu-used": 4, "row-mt": 1},
+    "av1": {"c:v": "libsvtav1", "crf": 35, "preset": 8, "svtav1-params": f"lp={ffmpeg.THREADS}"},
+    "aac": {"c:a": "aac"},
+    "opus": {"c:a": "libopus"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Samples that ffmpeg wrote, and what describes them."""
+
+    entry: bytes
+    timescale: int
+    samples: Samples
+    data: bytes
+
+
+class Bytes:
+    """Bytes in memory as a source."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self._data)
+
+    def read(self, start: int, stop: int) -> bytes:
+        return self._data[start:stop]
+
+
+def encode_pictures(segment: Segment, rendition: Rendition) -> Encoded:
+    """Encode what is shown in a segment. Raises BrokenVideo, TransientError."""
+    video = segment.video
+    assert video is not None
+    stream = video.stream
+    samples = video.samples
+    shown = sorted(pts for pts in samples.pts if segment.start <= pts < segment.stop)
+    what = f"the segment from {float(segment.start * stream.tick):.3f} s"
+    if not shown:
+        raise BrokenVideo(f"{what} shows no picture")
+    # Times count from the first sample; what is decoded runs ahead of what is shown.
+    zero = samples.start - delay(_track(video))
+    size = shape(stream, rendition)
+    trim = f"trim=start_pts={segment.start - zero}:end_pts={segment.stop - zero},setpts=PTS-STARTPTS"
+    scale = f"scale={size.width}:{size.height}:flags=bicubic,setsar={size.shape.numerator}/{size.shape.denominator}"
+    output = {
+        **_ENCODERS[rendition.video_codec],
+        **({} if rendition.crf is None else {"crf": rendition.crf}),
+        "pix_fmt": _pixel_format(stream, rendition.video_codec),
+        "copyts": None,
+        "fps_mode": "passthrough",
+        "enc_time_base": "demux",
+        "video_track_timescale": stream.timescale,
+        "threads:v": ffmpeg.THREADS,
+        "flags:v": "+cgop+bitexact",
+    }
+    filters = f"{trim},{_TURNS[stream.turn]}{scale}"
+    made = ffmpeg.run(mini(video), what, output, filters=filters, ignore_editlist=1, noautorotate=None)
+    track, source = _read(made)
+    start = min(track.pts, default=0)
+    found = sorted(pts - start + shown[0] for pts in track.pts)
+    if found != shown:
+        raise BrokenVideo(
+            f"{what} decodes to {len(found):,} pictures, and its index has {len(shown):,}"
+            if len(found) != len(shown)
+            else f"{what} decodes to pictures at other times than its index says"
+        )
+    until = dict(zip(shown, [*shown[1:], _end(samples, segment, shown[-1])], strict=True))
+    pts = [at - start + shown[0] for at in track.pts]
+    timed = Samples(pts, [until[at] - at for at in pts], list(track.sizes), list(track.keys))
+    return Encoded(track.entry, track.timescale, timed, _data(track, source))
+
+
+def encode_sound(stretch: Stretch, codec: str, kbps: int) -> Encoded:
+    """Encode a whole sound; its times count from where it begins to be heard. Raises BrokenVideo, TransientError."""
+    stream = stretch.stream
+    output = {**_ENCODERS[codec], "b:a": f"{kbps}k", "flags:a": "+bitexact"}
+    made = ffmpeg.run(mini(stretch), f"the sound of stream {stream.index}", output, kind="a")
+    track, source = _read(made)
+    return Encoded(track.entry, track.timescale, samples_of(track), _data(track, source))
+
+
+def _end(samples: Samples, segment: Segment, last: int) -> int:
+    """Return until when a segment's last picture is shown."""
+    return min(segment.stop, last + samples.durations[list(samples.pts).index(last)])
+
+
+def _pixel_format(stream: Stream, codec: str) -> str:
+    deep = any(mark in stream.pixel_format for mark in ("10", "12", "14", "16"))
+    return "yuv420p10le" if deep and codec != "h264" else "yuv420p"
+
+
+def mini(stretch: Stretch) -> bytes:
+    """Return an MP4 of these samples alone."""
+    head = ftyp(b"isom", b"mp42")
+    mdat = len(stretch.data) + 16
+
+    def index(at: int) -> bytes:
+        return moov([_track(stretch, at)])
+
+    at = len(head) + len(index(0)) + 16
+    return b"".join((head, index(at), b"\0\0\0\1mdat", mdat.to_bytes(8, "big"), stretch.data))
+
+
+def _track(stretch: Stretch, at: int = 0) -> MuxTrack:
+    """Return a track whose presentation begins where the stream's does: a sound's priming is not heard."""
+    stream = stretch.stream
+    chunk = Chunk(stretch.samples, at)
+    if stream.kind == "video":
+        return MuxTrack(b"vide", stream.timescale, stream.entry, [chunk], stretch.samples.start)
+    begins, ends = stream.begins, stream.ends
+    return MuxTrack(b"soun", stream.timescale, stream.entry, [chunk], begins, begins, ends)
+
+
+def _read(made: bytes) -> tuple[Track, Source]:
+    source = Bytes(made)
+    movie = read_movie(source)
+    read_fragments(source, movie)
+    return movie.tracks[0], source
+
+
+def _data(track: Track, source: Source) -> bytes:
+    places = zip(track.offsets, track.sizes, strict=True)
+    return b"".join(source.read(start, start + size) for start, size in places)

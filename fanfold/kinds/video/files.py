@@ -1,0 +1,56 @@
+"""MP4 and QuickTime files, of pieces: an index that is made here, and the samples where the parts left them."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fanfold.kinds.video.media import Media
+from fanfold.kinds.video.muxing import IDENTITY, Chunk, MuxTrack, ftyp, moov
+from fanfold.kinds.video.tracks import Whole
+from fanfold.model import Piece
+
+_BRANDS = {"mp4": (b"isom", b"iso6", b"mp42"), "mov": (b"qt  ",)}
+
+
+def pieces(form: str, media: Media, wholes: Sequence[Whole]) -> list[Piece]:
+    """Return a file: its index first, then each segment's pictures and sound in turn."""
+    tracks = [mux_track(media, whole) for whole in wholes]
+    head = ftyp(*_BRANDS[form])
+    placed = [
+        (number, at) for number in range(len(media.segments)) for at, one in enumerate(wholes) if number in one.stored
+    ]
+    size = sum(sum(wholes[at].stored[number].samples.sizes) for number, at in placed)
+    wide = size + 16 >= 1 << 32
+    mdat = b"\0\0\0\1mdat" + (size + 16).to_bytes(8, "big") if wide else (size + 8).to_bytes(4, "big") + b"mdat"
+    index_size, index = -1, b""
+    while len(index) != index_size:
+        # Places of more than 4 GiB take more room in the index, which moves every place.
+        index_size = len(index)
+        at = len(head) + index_size + len(mdat)
+        chunks: list[list[Chunk]] = [[] for _ in wholes]
+        for number, track in placed:
+            stored = wholes[track].stored[number]
+            chunks[track].append(Chunk(stored.samples, at))
+            at += sum(stored.samples.sizes)
+        index = moov([replace(one, chunks=found) for one, found in zip(tracks, chunks, strict=True)])
+    return [head + index + mdat, *(wholes[track].stored[number].data for number, track in placed)]
+
+
+def mux_track(media: Media, whole: Whole) -> MuxTrack:
+    """Return a track as it is described in an index."""
+    stream = whole.stream
+    copied = whole.entry == stream.entry
+    return MuxTrack(
+        handler=b"vide" if stream.kind == "video" else b"soun",
+        timescale=whole.timescale,
+        entry=whole.entry,
+        origin=whole.origin,
+        begins=whole.begins,
+        ends=whole.ends,
+        language=stream.language,
+        # What is encoded is turned as it is encoded.
+        matrix=b64decode(stream.matrix) if stream.kind == "video" and copied and stream.matrix else IDENTITY,
+        enabled=stream.kind == "video" or stream is media.audio[0],
+    )

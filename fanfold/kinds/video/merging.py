@@ -1,0 +1,100 @@
+"""The merge: it sees that every picture is there once, has the sound encoded, and describes the outputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import pairwise
+
+from fanfold.errors import BrokenVideo
+from fanfold.kinds.video import files, lanes, playlists, tracks
+from fanfold.kinds.video.choosing import copies_audio, has_audio
+from fanfold.kinds.video.media import Media
+from fanfold.kinds.video.recipe import Rendition
+from fanfold.kinds.video.tracks import Whole
+from fanfold.model import Again, Folded, Json, Line, Output, Part, Round
+
+INDEX = "index"
+"""The role of the lines that write records."""
+
+_TYPES = {"mp4": "video/mp4", "mov": "video/quicktime"}
+
+
+def merge(round: Round) -> Again | Folded:
+    """Ask for what is still to be made, then for the record to be written, then describe the outputs.
+
+    Without any one of its parts a video has no outputs. Raises BrokenVideo, UnsupportedVideo.
+    """
+    made = [(line, round.part(line)) for lines in round.lines for line in lines if line.role != INDEX]
+    if missing := [_told(line) for line, part in made if part is None]:
+        return Folded((), {}, missing=missing)
+    parts = [part for _, part in made if part is not None]
+    layout = round.layouts[0]
+    media = Media.from_json(layout["media"])
+    if len(round.lines) == 1 and (again := _second(round, layout, media, parts)):
+        return again
+    segments = parts[: len(round.plan)]
+    sounds = {_lane(part.line): part for part in parts[len(round.plan) :] if "sound" in part.line.span}
+    outputs = [output for one in round.recipe.renditions for output in _rendition(media, one, segments, sounds)]
+    if round.recipe.metadata:
+        outputs.insert(0, Output("metadata.json", [_text(layout["described"])], "application/json"))
+        if not any(line.role == INDEX for line in round.lines[-1]):
+            span = {"outputs": [output.name for output in outputs]}
+            return Again([Line(f"{len(round.lines)}-00000", INDEX, span)], publishes=True)
+    return Folded(outputs, {"duration": media.duration, "segments": len(segments)})
+
+
+def _second(round: Round, layout: Json, media: Media, parts: Sequence[Part]) -> Again | None:
+    """Return the round that follows the segments, None if nothing is left to make."""
+    wanted = lanes.wanted(media, round.recipe)
+    if not wanted:
+        return None
+    lines = [lanes.line(len(round.lines), at, lane) for at, lane in enumerate(wanted)]
+    return Again(lines, layout | {"sounds": lanes.held(media, wanted, parts)})
+
+
+def _told(line: Line) -> dict[str, Json]:
+    """Return what is missing without a line, and not where each of its samples was."""
+    return {name: line.span[name] for name in ("segment", "start", "stop", "sound", "codec") if name in line.span}
+
+
+def _lane(line: Line) -> lanes.Lane:
+    return line.span["sound"], line.span["codec"], line.span["kbps"]
+
+
+def _text(described: Json) -> bytes:
+    return json.dumps(described, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def _rendition(
+    media: Media, rendition: Rendition, segments: Sequence[Part], sounds: dict[lanes.Lane, Part]
+) -> Iterator[Output]:
+    """Yield the outputs of one rendition."""
+    wholes: list[Whole] = []
+    if pictures := tracks.video_of(media, rendition, segments):
+        _certify(pictures)
+        wholes.append(pictures)
+    if has_audio(media, rendition):
+        for stream in media.audio:
+            if copies_audio(stream, rendition):
+                wholes.append(tracks.copied_audio(media, stream, segments))
+            else:
+                wholes.append(tracks.encoded_audio(stream, sounds[lanes.lane_of(stream, rendition)]))
+    if not wholes:
+        return
+    if rendition.format == "hls":
+        yield from playlists.outputs(rendition, media, wholes)
+    else:
+        name = f"{rendition.name}.{rendition.format}"
+        yield Output(name, files.pieces(rendition.format, media, wholes), _TYPES[rendition.format])
+
+
+def _certify(pictures: Whole) -> None:
+    """Refuse segments that do not follow each other. Raises BrokenVideo."""
+    stored = [pictures.stored[number].samples for number in range(len(pictures.stored))]
+    for before, after in pairwise(stored):
+        last, first = max(before.pts), min(after.pts)
+        if last >= first and pictures.entry != pictures.stream.entry:
+            at = Fraction(first, pictures.timescale)
+            raise BrokenVideo(f"the pictures around {float(at):.3f} s are shown twice: the index contradicts itself")

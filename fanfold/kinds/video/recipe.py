@@ -1,0 +1,115 @@
+"""The recipe of a video."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from fanfold.fields import KindRecipe, Strict
+
+RESERVED = frozenset({"metadata", "posters", "scenes", "subtitles", "transcript", "keywords", "result"})
+"""What other outputs are called."""
+
+VIDEO_CODECS = {
+    "mp4": ("h264", "hevc", "av1", "vp9"),
+    "mov": ("h264", "hevc"),
+    "hls": ("h264", "hevc", "av1"),
+    "webm": ("vp9", "av1"),
+}
+"""What each format holds; the first is what `auto` encodes to."""
+
+AUDIO_CODECS = {"mp4": ("aac", "opus"), "mov": ("aac",), "hls": ("aac",), "webm": ("opus",)}
+
+_UNITS = {"ms": Fraction(1, 1000), "s": Fraction(1), "m": Fraction(60)}
+
+Format = Literal["mp4", "mov", "webm", "hls"]
+
+
+def _seconds(text: object) -> str:
+    """Return a length of time such as `10s`, `500ms` or `1m` as it was given; raise ValueError for anything else."""
+    try:
+        if isinstance(text, str) and Fraction("1/10") <= duration_s(text) <= 600:
+            return text.strip()
+    except (ValueError, KeyError):
+        pass
+    raise ValueError("a length of time is a number from 0.1 s to 600 s and a unit: ms, s or m")
+
+
+def duration_s(text: str) -> Fraction:
+    """Return the seconds of a length of time."""
+    text = text.strip()
+    unit = next(unit for unit in _UNITS if text.endswith(unit))
+    return Fraction(text.removesuffix(unit).strip()) * _UNITS[unit]
+
+
+Duration = Annotated[str, BeforeValidator(_seconds)]
+Side = Annotated[int, Field(ge=2, le=8192)]
+
+
+class Rendition(Strict):
+    """A copy of the video in one format."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
+    format: Format = "mp4"
+    width: Side | None = None
+    height: Side | None = None
+    video: Literal["auto", "h264", "hevc", "vp9", "av1", "none"] = "auto"
+    crf: int | None = Field(default=None, ge=0, le=63)
+    audio: Literal["auto", "aac", "opus", "none"] = "auto"
+    audio_kbps: int = Field(default=128, ge=16, le=512)
+
+    @model_validator(mode="after")
+    def _holds_its_codecs(self) -> Self:
+        for given, codecs in ((self.video, VIDEO_CODECS), (self.audio, AUDIO_CODECS)):
+            if given not in ("auto", "none", *codecs[self.format]):
+                raise ValueError(f"{self.format} holds {' or '.join(codecs[self.format])}, not {given}")
+        if self.video == self.audio == "none":
+            raise ValueError("a rendition has video, audio or both")
+        if self.crf is not None and self.crf > 51 and self.video_codec in ("h264", "hevc"):
+            raise ValueError(f"`crf` goes up to 51 for {self.video_codec}")
+        return self
+
+    @property
+    def video_codec(self) -> str:
+        """What pictures are encoded to, where they are."""
+        return VIDEO_CODECS[self.format][0] if self.video == "auto" else self.video
+
+    @property
+    def audio_codec(self) -> str:
+        """What sound is encoded to, where it is."""
+        return AUDIO_CODECS[self.format][0] if self.audio == "auto" else self.audio
+
+    @property
+    def reshapes(self) -> bool:
+        """Tell whether it asks for pictures that a copy cannot give."""
+        return not (self.width is None and self.height is None and self.crf is None)
+
+
+class VideoRecipe(KindRecipe):
+    """What is made of a video."""
+
+    how: ClassVar[frozenset[str]] = KindRecipe.how | {"pixels"}
+    chunk_field: ClassVar[str] = "segment"
+
+    segment: Duration = "10s"
+    metadata: bool = True
+    renditions: tuple[Rendition, ...] = Field(default=(), strict=False, max_length=20)
+    pixels: int = Field(default=8192 * 4320, ge=1)
+
+    @property
+    def segment_s(self) -> Fraction:
+        return duration_s(self.segment)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        seen: set[str] = set()
+        for rendition in self.renditions:
+            name = rendition.name.lower()
+            if name in RESERVED:
+                raise ValueError(f"a rendition cannot be called {rendition.name!r}: another output is")
+            if name in seen:
+                raise ValueError(f"two renditions are called {rendition.name!r}, whatever the case of the letters")
+            seen.add(name)
+        return self

@@ -1,0 +1,77 @@
+"""The worker's half of a lane: a sound's packets from the work bucket, encoded in one run."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from itertools import groupby
+from typing import Any
+
+from fanfold.errors import BrokenVideo
+from fanfold.kinds.video.encoding import encode_sound
+from fanfold.kinds.video.fragments import fragment
+from fanfold.kinds.video.media import Media, Stream
+from fanfold.kinds.video.reading import Stretch
+from fanfold.kinds.video.samples import Samples
+from fanfold.model import Desk, Json, PartObject
+
+
+def encode(media: Media, layout: Mapping[str, Json], span: Mapping[str, Json], desk: Desk) -> Mapping[str, Json]:
+    """Encode one sound, and write it as fragments that begin and end with the segments.
+
+    Raises BrokenVideo, TransientError.
+    """
+    stream = next(stream for stream in media.audio if stream.index == span["sound"])
+    made = encode_sound(_read(stream, layout["sounds"][str(stream.index)], desk), span["codec"], span["kbps"])
+    rate = made.timescale
+    begins = round(stream.begins * stream.tick * rate)
+    pts = [begins + at for at in made.samples.pts]
+    ends = begins + round((stream.ends - stream.begins) * stream.tick * rate)
+    origin = round(Fraction(media.origin) * rate)
+    zero = -min(origin, pts[0])
+    written, fragments = bytearray(), []
+    at = 0
+    for number, group in groupby(range(len(pts)), key=lambda sample: _segment(media, Fraction(pts[sample], rate))):
+        chosen = list(group)
+        first, last = chosen[0], chosen[-1] + 1
+        samples = Samples(
+            pts[first:last], made.samples.durations[first:last], made.samples.sizes[first:last], range(last - first)
+        )
+        head = fragment(number + 1, zero, 0, samples)
+        size = sum(samples.sizes)
+        fragments.append({"segment": number, "start": len(written), "head": len(head), "samples": samples.to_json()})
+        written += head + made.data[at : at + size]
+        at += size
+    desk.write("sound", bytes(written))
+    return {
+        "entry": b64encode(made.entry).decode(),
+        "timescale": rate,
+        "origin": origin,
+        "begins": begins,
+        "ends": ends,
+        "first": pts[0],
+        "fragments": fragments,
+    }
+
+
+def _read(stream: Stream, places: Sequence[Sequence[Any]], desk: Desk) -> Stretch:
+    """Read a sound's packets back from the work bucket."""
+    if not places:
+        raise BrokenVideo(f"the sound of stream {stream.index} has no packet")
+    data = [desk.read(PartObject(key, stop), start, stop) for key, start, stop, _ in places]
+    samples = [Samples.from_json(one) for _, _, _, one in places]
+    joined = Samples(
+        [pts for one in samples for pts in one.pts],
+        [duration for one in samples for duration in one.durations],
+        [size for one in samples for size in one.sizes],
+        range(sum(map(len, samples))),
+    )
+    return Stretch(stream, joined, b"".join(data))
+
+
+def _segment(media: Media, at: Fraction) -> int:
+    """Return the segment in which a time lies; what is before the first belongs to that."""
+    tick = media.clock.tick
+    return max(bisect_right(media.segments, at, key=lambda segment: segment[0] * tick) - 1, 0)

@@ -1,0 +1,116 @@
+"""The tracks of a rendition, as the parts left them: what describes each, and where its samples lie."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fanfold.errors import UnsupportedVideo
+from fanfold.kinds.video import choosing
+from fanfold.kinds.video.media import Media, Stream
+from fanfold.kinds.video.recipe import Rendition
+from fanfold.kinds.video.samples import Samples
+from fanfold.model import Copied, Part
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A fragment of a track in the work bucket: its head, and its samples behind it."""
+
+    key: str
+    start: int
+    """Where the fragment begins in its object."""
+    head: int
+    """How many bytes its head has."""
+    samples: Samples
+
+    @property
+    def fragment(self) -> Copied:
+        return Copied(self.key, self.start, self._stop)
+
+    @property
+    def data(self) -> Copied:
+        return Copied(self.key, self.start + self.head, self._stop)
+
+    @property
+    def _stop(self) -> int:
+        return self.start + self.head + sum(self.samples.sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A track from its first sample to its last."""
+
+    stream: Stream
+    timescale: int
+    entry: bytes
+    origin: int
+    """The time, in its ticks, at which the presentation begins."""
+    begins: int
+    ends: int
+    first: int
+    stored: Mapping[int, Stored]
+    """By the number of the segment; a sound may have none in one."""
+
+    @property
+    def lead(self) -> int:
+        """How many ticks of it come before the presentation."""
+        return max(0, self.origin - self.first)
+
+
+def video_of(media: Media, rendition: Rendition, parts: Sequence[Part]) -> Whole | None:
+    """Return the pictures of a rendition, None if it has none. Raises UnsupportedVideo."""
+    stream = media.video
+    if stream is None or not choosing.has_video(media, rendition):
+        return None
+    origin = media.origin_of(stream)
+    if choosing.copies_video(media, rendition):
+        stored = {at: _stored(part, part.facts["copied"]) for at, part in enumerate(parts)}
+        return Whole(stream, stream.timescale, stream.entry, origin, stream.begins, stream.ends, stream.first, stored)
+    facts = [part.facts["video"][rendition.name] for part in parts]
+    entries = {one["entry"] for one in facts}
+    if len(entries) > 1:
+        raise UnsupportedVideo(f"the segments of {rendition.name!r} are not encoded alike")
+    stored = {at: _stored(part, one) for at, (part, one) in enumerate(zip(parts, facts, strict=True))}
+    first = stored[0].samples.start
+    return Whole(stream, stream.timescale, b64decode(entries.pop()), origin, first, stream.ends, first, stored)
+
+
+def copied_audio(media: Media, stream: Stream, parts: Sequence[Part]) -> Whole:
+    """Return a sound as the source has it."""
+    stored = dict(_kept(stream, parts))
+    origin = media.origin_of(stream)
+    return Whole(stream, stream.timescale, stream.entry, origin, stream.begins, stream.ends, stream.first, stored)
+
+
+def _kept(stream: Stream, parts: Sequence[Part]) -> Iterator[tuple[int, Stored]]:
+    for at, part in enumerate(parts):
+        if facts := part.facts["audio"].get(str(stream.index)):
+            yield at, _stored(part, facts)
+
+
+def encoded_audio(stream: Stream, part: Part) -> Whole:
+    """Return a sound that was encoded in a lane of its own."""
+    facts = part.facts
+    made = part.objects["sound"]
+    stored = {
+        one["segment"]: Stored(made.key, one["start"], one["head"], Samples.from_json(one["samples"]))
+        for one in facts["fragments"]
+    }
+    return Whole(
+        stream,
+        facts["timescale"],
+        b64decode(facts["entry"]),
+        facts["origin"],
+        facts["begins"],
+        facts["ends"],
+        facts["first"],
+        stored,
+    )
+
+
+def _stored(part: Part, facts: Mapping[str, Any]) -> Stored:
+    made = part.objects[facts["object"]]
+    return Stored(made.key, 0, facts["head"], Samples.from_json(facts["samples"]))
