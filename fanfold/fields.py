@@ -32,6 +32,17 @@ def allowed(share: str, count: int) -> int:
     return int(Fraction(share.rstrip("%")) * count / 100)
 
 
+_DURATIONS = {"ms": Fraction(1, 1000), "s": Fraction(1), "m": Fraction(60)}
+
+
+def duration_s(text: object) -> Fraction:
+    """Return the seconds of a length of time such as `500ms`, `2s` or `1.5m`; raise ValueError for anything else."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m)\s*", str(text))
+    if match is None or not Fraction(match[1]):
+        raise ValueError("a length of time is a number above 0 and a unit: ms, s or m")
+    return Fraction(match[1]) * _DURATIONS[match[2]]
+
+
 def _chunk(text: object) -> int | str:
     if text == "auto":
         return "auto"

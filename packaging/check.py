@@ -12,6 +12,9 @@ from pathlib import Path
 LIMIT_BYTES = 262_144_000
 """250 MB unzipped (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)."""
 
+FUNCTIONS = "aarch64"
+"""What the functions run on."""
+
 MACHINES = {"aarch64": 183, "x86_64": 62}
 """e_machine in the ELF header (https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html)."""
 
@@ -35,7 +38,8 @@ def complaints(root: Path, wanted: str) -> list[str]:
     """Return what is wrong with the package in `root`, one line each."""
     found = []
     size = unzipped_bytes(root)
-    if size > LIMIT_BYTES:
+    # Only what Lambda runs must fit: the same package made for another machine, to try it there, may be larger.
+    if size > LIMIT_BYTES and wanted == FUNCTIONS:
         found.append(f"{root} has {size} bytes unzipped; Lambda's limit is {LIMIT_BYTES}: prune more of it")
     for path in sorted(root.rglob("*.so*")):
         if path.is_file() and (its := machine(path)) not in (None, MACHINES[wanted]):

@@ -22,5 +22,5 @@ uv pip compile --quiet --extra all --python-version 3.13 --no-header --no-annota
 compile packaging/core.txt
 compile packaging/image.txt image
 compile packaging/table.txt table
-compile packaging/video.txt video
+compile packaging/video.txt decode
 compile packaging/encode.txt encode

@@ -1,4 +1,4 @@
-"""Run a pruned package: import every handler, make every client, and take a table or an image through every output.
+"""Run a pruned package: import every handler, make every client, and take a file of its kind through every output.
 
 Usage: python -I -S probe.py DIRECTORY HANDLER..., the package built for the machine and Python that run this. With
 -I and -S nothing that is installed can stand in for what was pruned.
@@ -17,6 +17,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+
+CLIP = ROOT / "samples" / "testcard.mp4"
 
 ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -107,6 +109,32 @@ def fold_images() -> None:
     assert Image.open(io.BytesIO(outputs["jpeg.jpg"])).format == "JPEG"
 
 
+def plan_videos() -> None:
+    """Plan a video by its index, and open it as the describing workers do."""
+    from fanfold.kinds import video
+    from fanfold.kinds.video.recipe import VideoRecipe
+    from tests.kinds.driver import CountingSource
+
+    plan = video.plan(CountingSource(CLIP.read_bytes()), VideoRecipe.model_validate({"renditions": [{"name": "web"}]}))
+    assert len(plan.lines) == 2
+    assert {one["type"] for one in plan.layout["described"]["streams"]} == {"video", "audio"}
+
+
+def fold_videos() -> None:
+    """Take a video from plan to outputs, with every encoder."""
+    from fanfold.kinds import video
+    from fanfold.kinds.video.recipe import AUDIO_CODECS, VIDEO_CODECS, VideoRecipe
+    from tests.kinds.driver import run
+
+    codecs = [(format, codec) for format in VIDEO_CODECS for codec in VIDEO_CODECS[format]]
+    renditions = [
+        {"name": f"{codec}-{format}", "format": format, "video": codec, "height": 90, "audio": AUDIO_CODECS[format][-1]}
+        for format, codec in codecs
+    ]
+    outputs = run(video, CLIP.read_bytes(), VideoRecipe.model_validate({"renditions": renditions})).outputs
+    assert len(outputs) > len(renditions)
+
+
 def notes(made: bytes, output: str) -> list[str | None]:
     """Return the column `note` of an output, empty text as None."""
     if output == "jsonl":
@@ -136,6 +164,10 @@ if __name__ == "__main__":
         open_tables()
     if (package / "pyvips").is_dir():
         fold_images()
+    if (package / "numpy").is_dir() and (package / "av").is_dir():
+        plan_videos()
+    if (package / "imageio_ffmpeg").is_dir():
+        fold_videos()
     import fanfold
 
     assert Path(fanfold.__file__).is_relative_to(package)

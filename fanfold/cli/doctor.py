@@ -17,7 +17,12 @@ import typer
 from fanfold.cli import place, show
 
 LEAST_FREE_BYTES = 1 << 30
-EXTRAS = {"table": ("pyarrow", "orjson"), "cli": ("typer", "rich"), "local": ("ministack",)}
+EXTRAS = {
+    "table": ("pyarrow", "orjson"),
+    "video": ("av", "ffmpeg", "imageio_ffmpeg"),
+    "cli": ("typer", "rich"),
+    "local": ("ministack",),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,9 @@ ROOM = 5
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH…", help="The files to process.", show_default=False)]
 RecipeName = Annotated[str | None, typer.Option(help="The recipe to use; without it, the built-in one of the kind.")]
 RecipesFile = Annotated[Path | None, typer.Option("--recipes", help="A file of recipes to push first.")]
-Chunk = Annotated[str | None, typer.Option(help="A chunk size in the place of the recipe's, such as 64KiB.")]
+Chunk = Annotated[
+    str | None, typer.Option(help="A chunk size in the place of the recipe's, such as 64KiB; of a video, such as 2s.")
+]
 Out = Annotated[Path, typer.Option(help="The folder for the outputs.")]
 
 
@@ -46,11 +48,12 @@ def check_files(paths: Sequence[Path]) -> None:
 
 def check_recipe(recipe: str | None, recipes_file: Path | None, chunk: str | None) -> None:
     """Raise UsageError, RecipeError or UnknownRecipe for options that cannot be meant."""
-    from fanfold.fields import size_bytes
+    from fanfold.fields import duration_s, size_bytes
 
     if chunk is not None:
+        check = duration_s if chunk.strip().endswith(("s", "m")) else size_bytes
         try:
-            size_bytes(chunk)
+            check(chunk)
         except ValueError as error:
             raise UsageError(f"--chunk is {chunk!r}: {error}") from error
     if recipes_file is not None:

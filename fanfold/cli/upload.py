@@ -124,7 +124,7 @@ def _counted(stats: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"{stats[name]:,} {name}" for name in ("rows", "rejected") if name in stats)
     if "width" in stats:
         yield f"{stats['width']:,} × {stats['height']:,} pixels"
-    yield from (f"{stats[name]:,} {name}" for name in ("frames", "tiles") if stats.get(name, 0) > 1)
+    yield from (f"{stats[name]:,} {name}" for name in ("frames", "tiles", "segments") if stats.get(name, 0) > 1)
 
 
 def _print(told: dict[str, Any]) -> None:

@@ -85,7 +85,7 @@ def test_the_upload_itself_can_set_the_chunk(stores: Stores, machines: dict[str,
     [
         ("folder/", b"", {}, "EmptyObject: 'folder/' is a folder marker"),
         ("empty.csv", b"", {}, "EmptyObject: 'empty.csv' is an object of 0 bytes"),
-        ("paper.csv", b"%PDF-1.7\n\x00\x00", {}, "UnknownFormat: 'paper.csv' is no image or table"),
+        ("paper.csv", b"%PDF-1.7\n\x00\x00", {}, "UnknownFormat: 'paper.csv' is no image or table or video"),
         ("photo.csv", b"\x89PNG\r\n\x1a\n\x00\x00", {}, "UnknownFormat: 'photo.csv' is for the kind image; the stack"),
         (
             "x.csv",

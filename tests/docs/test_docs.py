@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -16,6 +17,7 @@ from fanfold.engine import patches
 from fanfold.engine.bodies import Store
 from fanfold.kinds.image import recipe as image_recipe
 from fanfold.kinds.table import recipe
+from fanfold.kinds.video import recipe as video_recipe
 from tests.docs import cli_reference
 
 ROOT = Path(__file__).parents[2]
@@ -74,9 +76,19 @@ def test_every_field_of_an_image_recipe_is_documented_and_no_other() -> None:
     assert set(recipe_rows("image")) == nested
 
 
-def test_the_documented_defaults_of_an_image_are_the_defaults() -> None:
-    documented = recipe_rows("image")
-    for place, model in IMAGE_PARTS.items():
+VIDEO_PARTS = {"": video_recipe.VideoRecipe, "renditions[].": video_recipe.Rendition}
+
+
+def test_every_field_of_a_video_recipe_is_documented_and_no_other() -> None:
+    nested = {place + name for place, model in VIDEO_PARTS.items() for name in fields(model)}
+    formats = set(get_args(video_recipe.Format))
+    assert set(recipe_rows("video")) == nested | formats
+
+
+@pytest.mark.parametrize(("kind", "parts"), [("image", IMAGE_PARTS), ("video", VIDEO_PARTS)])
+def test_the_documented_defaults_of_media_are_the_defaults(kind: str, parts: dict[str, type[BaseModel]]) -> None:
+    documented = recipe_rows(kind)
+    for place, model in parts.items():
         for name, field in model.model_fields.items():
             value = "" if field.is_required() else field.default
             shown = "none" if value in (None, ()) else str(value).lower()

@@ -13,7 +13,7 @@ from fanfold.aws.stores import Stores
 from tests.stack import template
 
 ACCOUNT = "us-east-1:123456789012"
-MACHINE_ARNS = {kind: f"arn:aws:states:{ACCOUNT}:stateMachine:{kind}" for kind in ("image", "table")}
+MACHINE_ARNS = {kind: f"arn:aws:states:{ACCOUNT}:stateMachine:{kind}" for kind in ("image", "table", "video")}
 
 NAMES = {
     "AWS::Partition": "aws",
@@ -28,6 +28,8 @@ NAMES = {
     "ImageMachine.Name": "image",
     "TableMachine": MACHINE_ARNS["table"],
     "TableMachine.Name": "table",
+    "VideoMachine": MACHINE_ARNS["video"],
+    "VideoMachine.Name": "video",
 }
 """What the template's references stand for in the stores of the tests."""
 

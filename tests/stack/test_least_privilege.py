@@ -22,6 +22,7 @@ from fanfold.job import Job
 from fanfold.model import Copied, ObjectRef
 from tests.fakes import made_stores, table_recipe
 from tests.kinds.image.pictures import picture, saved
+from tests.kinds.video.clips import clip
 from tests.stack import template
 from tests.stack.calls import ACCOUNT, MACHINE_ARNS, Need, Watched, allowed
 
@@ -34,6 +35,7 @@ recipes:
   orders: {table: {chunk: 64KiB, index: {partition: id}}}
   large: {table: {output: csv}}
   photos: {image: {tiles: {size: 64}}}
+  talks: {video: {segment: 1s, renditions: [{name: live, format: hls}, {name: web, audio: opus}]}}
 """
 
 SMALL = b"id,at\n" + b"".join(b"%d,2026-01-01\n" % number for number in range(20))
@@ -41,6 +43,8 @@ LARGE = b"id,text\n" + b"".join(b"%d,%s\n" % (number, b"x" * 1000) for number in
 
 PHOTO = saved(picture(300, 200), "PNG")
 SMALLER_PHOTO = saved(picture(90, 60), "PNG")
+
+TALKS = [clip("plain.mp4", seconds) for seconds in (4, 2)]
 
 # What no function calls: Lambda reads the stream in the function's name, and but for Merge, which lists, the right to
 # list is there to make S3 answer 404.
@@ -59,16 +63,19 @@ VERSIONED = ("s3:GetObjectVersion", "arn:aws:s3:::uploads/*")
 BESIDES: dict[str, dict[Need, str]] = {
     **{
         function: {UNVERSIONED: "an operator may suspend the versioning of uploads"}
-        for function in ("Intake", "TableSplit", "TableRows", "ImageSplit", "ImagePixels")
+        for function in ("Intake", "TableSplit", "TableRows", "ImageSplit", "ImagePixels", "VideoSplit", "VideoEncode")
     },
     "TableMerge": {
         UNVERSIONED: "Merge scans the span of a chunk that failed before it noted where its rows lie",
         VERSIONED: "the same",
     },
-    "ImageIndex": {
-        ("dynamodb:DeleteItem", "arn:aws:dynamodb:us-east-1:123456789012:table/records"): (
-            "an image has one record, which the next version writes over; records of words would go"
-        ),
+    **{
+        function: {
+            ("dynamodb:DeleteItem", "arn:aws:dynamodb:us-east-1:123456789012:table/records"): (
+                f"{what} has one record, which the next version writes over; records of words would go"
+            ),
+        }
+        for function, what in (("ImageIndex", "an image"), ("VideoIndex", "a video"))
     },
 }
 
@@ -76,6 +83,7 @@ BESIDES: dict[str, dict[Need, str]] = {
 FUNCTIONS = {
     "table": ("TableSplit", "TableRows", "TableIndex", "TableMerge"),
     "image": ("ImageSplit", "ImagePixels", "ImageIndex", "ImageMerge"),
+    "video": ("VideoSplit", "VideoEncode", "VideoIndex", "VideoMerge"),
 }
 """What splits, works, writes records and merges."""
 
@@ -127,7 +135,7 @@ def run(stores: Stores, watched: Watched, told: dict[str, Any]) -> dict[str, Any
 def fail_an_output(stores: Stores, watched: Watched) -> None:
     """Let Merge begin an output of several parts, of which one is gone."""
     lost = Copied("jobs/lost/part", 0, PART_MIN_BYTES)
-    for function in ("TableMerge", "ImageMerge"):
+    for function in ("TableMerge", "ImageMerge", "VideoMerge"):
         with watched.as_function(function), pytest.raises(SourceGone):
             stores.outputs.assemble("orders/a.csv/lost", [lost, b"x"], stores.work, "text/plain")
 
@@ -136,7 +144,7 @@ def ask_who_holds(stores: Stores, watched: Watched, job: Job) -> None:
     """Let Merge and Index find the right to publish in another's hands, so that they ask whose."""
     stores.jobs.claim(job, 900)
     other = Job(job.source, "orders", table_recipe(output="csv"), job.sequencer)
-    for function in ("TableMerge", "TableIndex", "ImageMerge", "ImageIndex"):
+    for function in ("TableMerge", "TableIndex", "ImageMerge", "ImageIndex", "VideoMerge", "VideoIndex"):
         with watched.as_function(function), pytest.raises(TransientError, match="is publishing"):
             stores.jobs.claim(other, 900)
 
@@ -193,9 +201,12 @@ def watched(stores: Stores) -> Watched:
     for photo in (PHOTO, SMALLER_PHOTO):  # the second has fewer tiles, and those of the first are deleted
         told_of_photo = take_in(stores, found, upload(stores, "photos/a.png", photo))
         assert run(stores, found, told_of_photo)["status"] == "SUCCEEDED"
+    for talk in TALKS:
+        told_of_talk = take_in(stores, found, upload(stores, "talks/a.mp4", talk))
+        assert run(stores, found, told_of_talk)["status"] == "SUCCEEDED"
     fail_an_output(stores, found)
     ask_who_holds(stores, found, job)
-    for ended in (told, told_of_photo):
+    for ended in (told, told_of_photo, told_of_talk):
         end(stores, found, ended)
     change(stores, found)
     return found

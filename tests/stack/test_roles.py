@@ -106,7 +106,7 @@ def test_a_function_writes_its_own_log_and_no_other(function: str) -> None:
     assert all(found.resource.endswith(f":log-group:${{{log}}}:*") for found in written)
 
 
-STEPS = [name for name in template.FUNCTIONS if name.startswith(("Table", "Image"))]
+STEPS = [name for name in template.FUNCTIONS if name.startswith(("Table", "Image", "Video"))]
 
 
 @pytest.mark.parametrize("function", STEPS)

@@ -42,7 +42,13 @@ def merge(round: Round) -> Again | Folded:
         if not any(line.role == INDEX for line in round.lines[-1]):
             span = {"outputs": [output.name for output in outputs]}
             return Again([Line(f"{len(round.lines)}-00000", INDEX, span)], publishes=True)
-    return Folded(outputs, {"duration": media.duration, "segments": len(segments)})
+    return Folded(outputs, _stats(layout, media))
+
+
+def _stats(layout: Json, media: Media) -> dict[str, Json]:
+    seen = {"width": media.video.width, "height": media.video.height} if media.video else {}
+    counted = {"frames": layout["frames"]} if media.video else {}
+    return {**seen, **counted, "seconds": float(Fraction(media.duration)), "segments": len(media.segments)}
 
 
 def _second(round: Round, layout: Json, media: Media, parts: Sequence[Part]) -> Again | None:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from fanfold.fields import KindRecipe, Strict
+from fanfold.fields import KindRecipe, Strict, duration_s
 
 RESERVED = frozenset({"metadata", "posters", "scenes", "subtitles", "transcript", "keywords", "result"})
 """What other outputs are called."""
@@ -16,35 +16,23 @@ VIDEO_CODECS = {
     "mp4": ("h264", "hevc", "av1", "vp9"),
     "mov": ("h264", "hevc"),
     "hls": ("h264", "hevc", "av1"),
-    "webm": ("vp9", "av1"),
 }
 """What each format holds; the first is what `auto` encodes to."""
 
-AUDIO_CODECS = {"mp4": ("aac", "opus"), "mov": ("aac",), "hls": ("aac",), "webm": ("opus",)}
+AUDIO_CODECS = {"mp4": ("aac", "opus"), "mov": ("aac",), "hls": ("aac",)}
 
-_UNITS = {"ms": Fraction(1, 1000), "s": Fraction(1), "m": Fraction(60)}
+LEAST_SEGMENT_S, MOST_SEGMENT_S = 1, 600
 
-Format = Literal["mp4", "mov", "webm", "hls"]
-
-
-def _seconds(text: object) -> str:
-    """Return a length of time such as `10s`, `500ms` or `1m` as it was given; raise ValueError for anything else."""
-    try:
-        if isinstance(text, str) and Fraction("1/10") <= duration_s(text) <= 600:
-            return text.strip()
-    except (ValueError, KeyError):
-        pass
-    raise ValueError("a length of time is a number from 0.1 s to 600 s and a unit: ms, s or m")
+Format = Literal["mp4", "mov", "hls"]
 
 
-def duration_s(text: str) -> Fraction:
-    """Return the seconds of a length of time."""
-    text = text.strip()
-    unit = next(unit for unit in _UNITS if text.endswith(unit))
-    return Fraction(text.removesuffix(unit).strip()) * _UNITS[unit]
+def _segment(text: object) -> str:
+    if not LEAST_SEGMENT_S <= duration_s(text) <= MOST_SEGMENT_S:
+        raise ValueError(f"a segment lasts from {LEAST_SEGMENT_S} to {MOST_SEGMENT_S} seconds")
+    return str(text).strip()
 
 
-Duration = Annotated[str, BeforeValidator(_seconds)]
+Segment = Annotated[str, BeforeValidator(_segment)]
 Side = Annotated[int, Field(ge=2, le=8192)]
 
 
@@ -93,7 +81,7 @@ class VideoRecipe(KindRecipe):
     how: ClassVar[frozenset[str]] = KindRecipe.how | {"pixels"}
     chunk_field: ClassVar[str] = "segment"
 
-    segment: Duration = "10s"
+    segment: Segment = "10s"
     metadata: bool = True
     renditions: tuple[Rendition, ...] = Field(default=(), strict=False, max_length=20)
     pixels: int = Field(default=8192 * 4320, ge=1)

@@ -1,0 +1,87 @@
+"""What ffmpeg sees in a video: the oracle. Nothing of fanfold's own parsing is asked."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from tests.kinds.video.clips import FFMPEG, run
+
+av.logging.restore_default_callback()
+av.logging.set_level(av.logging.PANIC)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One stream as it is decoded."""
+
+    kind: str
+    codec: str
+    language: str | None
+    times: list[Fraction]
+    """When each picture, or run of samples, is presented, in seconds."""
+    samples: int
+    """How many samples of sound there are."""
+    decoded: list[int]
+    """The times of decoding of the packets, in ticks."""
+
+
+def seen(path: Path) -> list[Seen]:
+    """Decode every picture and sound of a video, pictures first."""
+    found = []
+    with av.open(str(path)) as container:
+        streams = [(one.index, one.type) for one in container.streams if one.type in ("video", "audio")]
+    for index, kind in streams:
+        with av.open(str(path)) as container:
+            packets = container.demux(container.streams[index])
+            decoded = [packet.dts for packet in packets if packet.dts is not None]
+        with av.open(str(path)) as container:
+            stream = container.streams[index]
+            times, samples = [], 0
+            for frame in container.decode(stream):
+                times.append(frame.pts * Fraction(frame.time_base))
+                samples += frame.samples if kind == "audio" else 0
+            codec = stream.codec_context.codec.canonical_name
+            found.append(Seen(kind, codec, stream.language, times, samples, decoded))
+    return sorted(found, key=lambda one: one.kind, reverse=True)
+
+
+def samples_encoded(path: Path, codec: str) -> int:
+    """Return how many samples ffmpeg makes of a video's sound when it encodes all of it: whole frames of the codec."""
+    made = path.parent / f"whole-{codec}.mp4"
+    run("-i", str(path), "-vn", "-map", "0:a:0", "-c:a", {"opus": "libopus"}.get(codec, codec), str(made))
+    return seen(made)[0].samples
+
+
+def complaints(path: Path) -> str:
+    """Return what ffmpeg's decoders and demuxers say of a video that is played from end to end."""
+    line = [FFMPEG, "-nostdin", "-hide_banner", "-loglevel", "warning", "-i", str(path), "-f", "null", "-"]
+    return subprocess.run(line, capture_output=True, text=True, timeout=120, check=False).stderr
+
+
+def psnr(path: Path, reference: Path, size: str = "160x90") -> float:
+    """Return how near the pictures of a video are to those of another, in decibels."""
+    graph = f"[0:v]scale={size},setpts=N[a];[1:v]scale={size},setpts=N[b];[a][b]psnr"
+    line = [
+        FFMPEG,
+        "-nostdin",
+        "-hide_banner",
+        "-i",
+        str(path),
+        "-i",
+        str(reference),
+        "-lavfi",
+        graph,
+        "-f",
+        "null",
+        "-",
+    ]
+    told = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False).stderr
+    match = re.search(r"average:(\S+)", told)
+    assert match, told
+    return float(match[1])

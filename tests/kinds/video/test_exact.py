@@ -1,0 +1,56 @@
+"""Splitting is invisible: every picture and every sample of sound is there once, at its own time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fanfold import kinds
+from fanfold.kinds.video.recipe import VideoRecipe
+from tests.kinds.driver import run
+from tests.kinds.video.clips import CLIPS, clip
+from tests.kinds.video.probes import complaints, psnr, samples_encoded, seen
+
+VIDEO = kinds.get("video")
+
+RECIPE = {
+    "renditions": [{"name": "web", "height": 60}, {"name": "copy", "format": "mov"}, {"name": "live", "format": "hls"}]
+}
+
+
+def made(folder: Path, name: str, segment: str, recipe: dict[str, object]) -> dict[str, Path]:
+    """Run a job over a clip; return where each output lies, and the clip itself under its name."""
+    data = clip(name)
+    outputs = run(VIDEO, data, VideoRecipe.model_validate({"segment": segment, **recipe}), seed=1).outputs
+    for path, body in {name: data, **outputs}.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(body)
+    return {path: folder / path for path in (name, *outputs)}
+
+
+def check_same(output: Path, source: Path) -> None:
+    """Assert that two videos have the same pictures and samples at the same times, and that decoders are content."""
+    for ours, theirs in zip(seen(output), seen(source), strict=True):
+        assert ours.kind == theirs.kind
+        assert (ours.language or "und") == (theirs.language or "und")
+        if ours.kind == "video":
+            assert ours.times == theirs.times
+        else:
+            same = ours.codec == theirs.codec
+            assert ours.samples == (theirs.samples if same else samples_encoded(source, ours.codec))
+            assert ours.times[0] == theirs.times[0]
+        assert all(before < after for before, after in zip(ours.decoded, ours.decoded[1:], strict=False))
+    assert complaints(output) == ""
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_every_picture_and_sample_is_there_at_its_time(tmp_path: Path, name: str) -> None:
+    paths = made(tmp_path, name, "2s", RECIPE)
+    for output in ("web.mp4", "copy.mov", "live/index.m3u8"):
+        check_same(paths[output], paths[name])
+
+
+def test_a_copy_is_the_same_pictures(tmp_path: Path) -> None:
+    paths = made(tmp_path, "open.mov", "1s", {"renditions": [{"name": "copy"}]})
+    assert psnr(paths["copy.mp4"], paths["open.mov"]) == float("inf")
