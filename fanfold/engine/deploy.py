@@ -121,7 +121,7 @@ def _zip(files: list[tuple[Path, str]]) -> bytes:
 
 
 def package(folder: Path, client: Any) -> str:
-    """Upload code and definitions through an S3 client; return the template's JSON that names the uploads."""
+    """Upload code and definitions through an S3 client; return the URL of the template that names the uploads."""
     template = copy.deepcopy(read_template(folder))
     client.create_bucket(Bucket=ARTIFACTS)
     uploaded: set[str] = set()
@@ -138,13 +138,14 @@ def package(folder: Path, client: Any) -> str:
     for properties in _local(template, "AWS::Serverless::StateMachine", "DefinitionUri"):
         body = (folder / properties["DefinitionUri"]).read_bytes()
         properties["DefinitionUri"] = {"Bucket": ARTIFACTS, "Key": upload(body, ".json")}
-    return json.dumps(template)
+    # Larger than a request may be, as `sam deploy` finds too.
+    return f"{client.meta.endpoint_url}/{ARTIFACTS}/{upload(json.dumps(template).encode(), '.template')}"
 
 
 def deploy(folder: Path, stack: str, s3: Any, cloudformation: Any) -> None:
     """Create or update the stack; raise EngineError with CloudFormation's reasons when it fails."""
     template = package(folder, s3)
-    arguments = {"StackName": stack, "TemplateBody": template, "Capabilities": CAPABILITIES}
+    arguments = {"StackName": stack, "TemplateURL": template, "Capabilities": CAPABILITIES}
     try:
         if _exists(stack, cloudformation):
             cloudformation.update_stack(**arguments)

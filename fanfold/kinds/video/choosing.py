@@ -30,7 +30,7 @@ class Shape:
 def copies_video(media: Media, rendition: Rendition) -> bool:
     """Tell whether the pictures of the source serve as they are."""
     video = media.video
-    if video is None or rendition.reshapes or (rendition.format == "webm" and video.turn):
+    if video is None or rendition.reshapes:
         return False
     return video.codec in VIDEO_CODECS[rendition.format] and rendition.video in ("auto", video.codec)
 
