@@ -17,25 +17,23 @@ import argparse
 import json
 import os
 import platform
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import contest
 import table_data
 import table_report
-from table_contest import CORES, pin
+from contest import CORES, Figures, alternated, pin, say
 
 HERE = Path(__file__).resolve().parent
 MIB = 1 << 20
-
-Figures = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -85,67 +83,13 @@ class Bench:
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
-        """An empty folder for one contestant's outputs."""
+        """An empty folder for the engine."""
         with tempfile.TemporaryDirectory(dir=self.work) as made:
             yield Path(made)
 
     def contest(self, name: str, check: Callable[[Figures], Any] | None = None, **given: Any) -> Figures:
-        """Run one contestant once, in a process of its own, and end all that it leaves behind."""
-        with self.folder() as out:
-            arguments = json.dumps(given | {"out": out}, default=str)
-            command = [sys.executable, str(HERE / "table_contest.py"), name, arguments]
-            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-            started = subprocess.Popen(command, text=True, start_new_session=True, **pipes)
-            try:
-                answer, errors = started.communicate(timeout=self.limit_s)
-            except subprocess.TimeoutExpired:
-                return {"failed": f"did not end within {self.limit_s:.0f} s"}
-            finally:
-                end(started)
-            if started.returncode:
-                why = [line for line in errors.splitlines() if line and not line[0].isspace()]
-                return {"failed": f"ended with {started.returncode}: {' '.join(why[-2:])[:200]}"}
-            figures: Figures = json.loads(answer.splitlines()[-1])
-            if check:
-                figures["told"] = check(figures)
-            return figures
-
-
-def end(started: subprocess.Popen[str]) -> None:
-    """End a contestant and its children: its session holds nothing else."""
-    with suppress(ProcessLookupError):
-        os.killpg(started.pid, signal.SIGKILL)
-    started.wait()
-
-
-def best(runs: Sequence[Figures]) -> Figures:
-    """Return the quickest of some runs: what the machine's other work disturbed least."""
-    ended = [run for run in runs if "failed" not in run]
-    if not ended:
-        return runs[0]
-    quickest = dict(min(ended, key=lambda run: run["wall_s"]))
-    return quickest | {
-        "walls_s": [round(run["wall_s"], 3) for run in ended],
-        "cpu_s": min(run["cpu_s"] for run in ended),
-    }
-
-
-def alternated(rounds: int, contests: Mapping[str, Callable[[], Figures]]) -> dict[str, Figures]:
-    """Run contestants in turn, several times; return the best of each."""
-    runs: dict[str, list[Figures]] = {name: [] for name in contests}
-    for number in range(rounds):
-        for name, contest in contests.items():
-            runs[name].append(found := contest())
-            say(f"  {number + 1}/{rounds} {name:16} {told(found)}")
-    return {name: best(found) for name, found in runs.items()}
-
-
-def told(found: Figures) -> str:
-    return str(found["failed"]) if "failed" in found else f"{found['wall_s']:8.2f} s wall {found['cpu_s']:8.2f} s CPU"
-
-
-def say(line: str) -> None:
-    print(line, flush=True)
+        """Run one contestant once."""
+        return contest.run("table_contest.py", name, self.work, self.limit_s, check, **given)
 
 
 def contents(figures: Figures) -> list[Any]:

@@ -1,42 +1,19 @@
-"""One contestant at one piece of work, in a process of its own: `python benchmarks/table_contest.py NAME '{…}'`.
-
-Prints one line of JSON. `wall_s` is the work alone: what a contestant loads before it, and the start of its workers,
-is left out for all of them alike. `cpu_s` is user and system time of all its threads and workers.
-"""
+"""Who works on tables: see `contest`."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fanfold.kinds.table.parquet import COMPRESSION_LEVEL
+import contest
+from contest import CORES, Figures, clock
 
-CORES = 2
+from fanfold.kinds.table.parquet import COMPRESSION_LEVEL
 
 LEVEL = COMPRESSION_LEVEL
 """Of zstd, for everybody: fanfold's own."""
-
-Figures = dict[str, Any]
-
-
-def pin(count: int) -> None:
-    """Keep this process and its children on `count` cores, where the system can."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:count]))
-
-
-@contextmanager
-def clock(figures: Figures) -> Iterator[None]:
-    """Time what runs inside."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    yield
-    figures |= {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
 
 
 def fanfold_csv(path: Path, out: Path, chunk: str) -> Figures:
@@ -217,18 +194,5 @@ def memory(path: Path, out: Path, chunk: str, output: str) -> Figures:
     return {"peaks_bytes": peaks | {"idle": idle}, "chunks": ran.chunks}
 
 
-CONTESTANTS = {
-    work.__name__: work
-    for work in (fanfold_csv, duckdb_csv, polars_csv, lithops_csv, fanfold_json, orjson_json, memory)
-}
-
-
-def main() -> None:
-    name, given = sys.argv[1], json.loads(sys.argv[2])
-    pin(given.pop("cores", CORES))
-    arguments = {key: Path(value) if key in ("path", "out") else value for key, value in given.items()}
-    print(json.dumps(CONTESTANTS[name](**arguments)))
-
-
 if __name__ == "__main__":
-    main()
+    contest.main((fanfold_csv, duckdb_csv, polars_csv, lithops_csv, fanfold_json, orjson_json, memory))

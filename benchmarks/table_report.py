@@ -142,26 +142,7 @@ def engine_parts(found: Figures) -> dict[str, float]:
 
 def save(results: Figures, docs: Path) -> None:
     """Write the plots and the figures of docs/benchmarks.md."""
-    plots = docs / "plots"
-    plots.mkdir(exist_ok=True)
-    images = drawn(results)
-    (plots / "table.json").write_text(json.dumps(_lasting(results), indent=1) + "\n")
-    for name, image in images.items():
-        (plots / f"table-{name}.svg").write_text(image)
-    page = docs / "benchmarks.md"
-    before, _, rest = page.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    shown = "\n\n".join(f"![{PLOTS[name]}](plots/table-{name}.svg)" for name in images)
-    page.write_text(f"{before}{BEGIN}\n\n{shown}\n\n```text\n{text(results)}\n```\n\n{END}{after}")
-
-
-def _lasting(figures: Any) -> Any:
-    """Return figures without where the files were that they are of."""
-    if isinstance(figures, list):
-        return list(map(_lasting, figures))
-    if not isinstance(figures, dict):
-        return figures
-    return {name: _lasting(value) for name, value in figures.items() if name != "made"}
+    report.save("table", results, text(results), {PLOTS[name]: (name, image) for name, image in drawn(results).items()}, docs)
 
 
 def drawn(results: Figures) -> dict[str, str]:

@@ -72,17 +72,7 @@ def exif(data: bytes) -> dict[str, Any]:
             warnings.simplefilter("error")  # Pillow warns of what it cannot read, and goes on
             tags.load(data)
             plain, photo, place = dict(tags), tags.get_ifd(_EXIF_IFD), tags.get_ifd(_GPS_IFD)
-    except (
-        UserWarning,
-        SyntaxError,
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        OverflowError,
-        struct.error,
-        OSError,
-    ) as error:
+    except _BROKEN as error:
         raise Unreadable from error
     found = {}
     for tag, value in [*plain.items(), *photo.items()][:TAGS_LIMIT]:

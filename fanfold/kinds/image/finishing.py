@@ -29,7 +29,7 @@ def finish(source: Source, recipe: ImageRecipe, layout: Json, span: Json, desk: 
         desk.write("metadata.json", metadata.text(_described(source, layout, _whole(held[PLAIN]), level, desk)))
         return {"outputs": ["metadata.json"], "tiles": 0}
     if what == TILES and recipe.tiles:
-        whole = _whole(held.get(FLAT, held[PLAIN]))
+        whole = pyramid.Levels(_whole(held.get(FLAT, held[PLAIN])))
         return {"outputs": [], "tiles": tiles.write(tiles.cut(whole, recipe.tiles), desk)}
     asked = recipe.convert if what == CONVERTED else next(one for one in recipe.renditions if one.name == what)
     assert asked is not None

@@ -6,23 +6,22 @@ rectangle of it then reads just that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pyvips
 
 from fanfold.errors import TooManyPixels
 from fanfold.kinds.image import limits, restarts
 from fanfold.kinds.image.headers import Header, Reader
-from fanfold.kinds.image.pixels import decoding, loaded, normalised
+from fanfold.kinds.image.pixels import decoding, in_memory, loaded, normalised, strips, whole_rows
 from fanfold.kinds.image.places import BLOCK_WIDTH
 from fanfold.kinds.image.recipe import ImageRecipe
 from fanfold.kinds.image.restarts import Groups
 from fanfold.kinds.image.streams import of_source
 from fanfold.model import Desk, Json, Source
 
-STRIP_PIXELS = 8 << 20
-"""What is written at once, at least one row."""
-
+STRIP_PIXELS = 4 << 20
+"""What is written at once."""
 
 def prepare(source: Source, recipe: ImageRecipe, header: Header, desk: Desk) -> Mapping[str, Json]:
     """Write an image as strips of blocks. Raises BrokenImage, NotAnImage, TooManyPixels."""
@@ -39,7 +38,7 @@ def prepare(source: Source, recipe: ImageRecipe, header: Header, desk: Desk) -> 
             raise TooManyPixels(limits.unstreamed(header.format, opened.width, opened.height))
         frames = opened.get("n-pages") if header.format in ("gif", "webp") and opened.get_typeof("n-pages") else 1
         image = normalised(opened)
-        rows = max(1, min(image.height, STRIP_PIXELS // image.width))
+        rows = whole_rows(STRIP_PIXELS, image.width)
         _write(image, rows, desk)
     return {
         "width": image.width,
@@ -70,43 +69,13 @@ def _find(source: Source, groups: Groups, orientation: int, desk: Desk) -> Mappi
 
 def _write(image: pyvips.Image, rows: int, desk: Desk) -> None:
     """Write the pixels of so many rows at a time, as blocks one behind the other."""
-    row_bytes, block_bytes = image.width * image.bands, BLOCK_WIDTH * image.bands
-    held, written = bytearray(), 0
-    failure: Exception | None = None
-
-    def take(data: bytes) -> int:
-        nonlocal failure, written
-        try:
-            held.extend(data)
-            while len(held) >= rows * row_bytes:
-                desk.write(_name(written), _blocks(held[: rows * row_bytes], row_bytes, block_bytes))
-                del held[: rows * row_bytes]
-                written += 1
-        except Exception as error:  # noqa: BLE001 - libvips calls this: what is raised here would be lost
-            failure = error
-            return -1
-        return len(data)
-
-    target = pyvips.TargetCustom()
-    target.on_write(take)
-    try:
-        image.rawsave_target(target)
-    finally:
-        if failure:
-            raise failure
-    if held:
-        desk.write(_name(written), _blocks(held, row_bytes, block_bytes))
+    for number, pixels in enumerate(strips(image, rows)):
+        strip = in_memory(pixels, image.width, len(pixels) // (image.width * image.bands), image.bands)
+        desk.write(f"strip-{number:05}", b"".join(_blocks(strip)))
 
 
-def _name(number: int) -> str:
-    return f"strip-{number:05}"
-
-
-def _blocks(strip: bytearray, row_bytes: int, block_bytes: int) -> bytes:
-    """Return whole rows cut into blocks."""
-    pixels = memoryview(strip)
-    return b"".join(
-        pixels[start + left : start + min(left + block_bytes, row_bytes)]
-        for left in range(0, row_bytes, block_bytes)
-        for start in range(0, len(strip), row_bytes)
-    )
+def _blocks(strip: pyvips.Image) -> Iterator[memoryview]:
+    """Yield whole rows cut into blocks."""
+    for left in range(0, strip.width, BLOCK_WIDTH):
+        block = strip.crop(left, 0, min(BLOCK_WIDTH, strip.width - left), strip.height)
+        yield memoryview(block.write_to_memory())

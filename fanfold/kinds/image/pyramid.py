@@ -11,6 +11,11 @@ from collections.abc import Iterator
 import pyvips
 from PIL import Image
 
+from fanfold.kinds.image.pixels import in_memory, strips, whole_rows
+
+STRIP_BYTES = 1 << 20
+"""What is halved at once: as much as the nearest memory of a core holds."""
+
 _MODES = {1: "L", 3: "RGB"}
 
 
@@ -20,11 +25,12 @@ def halve(image: pyvips.Image) -> pyvips.Image:
 
 
 def _halve_plain(image: pyvips.Image) -> pyvips.Image:
-    pixels = image.write_to_memory()
-    half = Image.frombuffer(_MODES[image.bands], (image.width, image.height), pixels, "raw", _MODES[image.bands], 0, 1)
-    half = half.reduce(2)
-    made = pyvips.Image.new_from_memory(half.tobytes(), half.width, half.height, image.bands, "uchar")
-    return made.copy(interpretation=image.interpretation)
+    width, mode = image.width, _MODES[image.bands]
+    halves = []
+    for pixels in strips(image, whole_rows(STRIP_BYTES // image.bands, width)):
+        sides = width, len(pixels) // (width * image.bands)
+        halves.append(Image.frombuffer(mode, sides, pixels, "raw", mode, 0, 1).reduce(2).tobytes())
+    return in_memory(b"".join(halves), (width + 1) // 2, (image.height + 1) // 2, image.bands)
 
 
 def _halve_weighted(image: pyvips.Image) -> pyvips.Image:
@@ -42,9 +48,24 @@ def _halve_weighted(image: pyvips.Image) -> pyvips.Image:
     return made.copy(interpretation=image.interpretation).copy_memory()
 
 
-def levels(image: pyvips.Image) -> Iterator[pyvips.Image]:
-    """Yield an image and its halves, down to one pixel."""
-    yield image
-    while max(image.width, image.height) > 1:
-        image = halve(image)
-        yield image
+class Levels:
+    """An image and its halves, each made once, when it is asked for first."""
+
+    def __init__(self, image: pyvips.Image) -> None:
+        self._made = [image]
+
+    def __getitem__(self, times: int) -> pyvips.Image:
+        """Return the image halved so often."""
+        while len(self._made) <= times:
+            self._made.append(halve(self._made[-1]))
+        return self._made[times]
+
+    def __iter__(self) -> Iterator[pyvips.Image]:
+        """Yield all of them, the image first, down to one pixel."""
+        times = 0
+        while True:
+            image = self[times]
+            yield image
+            if max(image.width, image.height) == 1:
+                return
+            times += 1

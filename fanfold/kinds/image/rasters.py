@@ -14,7 +14,7 @@ from typing import Protocol
 import pyvips
 
 from fanfold.kinds.image import restarts
-from fanfold.kinds.image.pixels import decoding, normalised
+from fanfold.kinds.image.pixels import decoding, in_memory, normalised
 from fanfold.kinds.image.restarts import Groups
 from fanfold.kinds.image.tiff import reading, writing
 from fanfold.kinds.image.tiff.reading import Page
@@ -44,12 +44,6 @@ class Raster(Protocol):
     def region(self, left: int, top: int, right: int, bottom: int) -> pyvips.Image:
         """Return the pixels of a rectangle, in memory; only what shows them is read. Raises BrokenImage."""
         ...
-
-
-def in_memory(data: bytes | bytearray | memoryview, width: int, height: int, bands: int) -> pyvips.Image:
-    """Return an image of plain pixels, row by row."""
-    image = pyvips.Image.new_from_memory(data, width, height, bands, "uchar")
-    return image.copy(interpretation="b-w" if bands < 3 else "srgb")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,15 @@ from __future__ import annotations
 import pyvips
 
 from fanfold.kinds.image.fitting import Fit, fit, halvings
-from fanfold.kinds.image.pyramid import halve
+from fanfold.kinds.image.pyramid import Levels
 from fanfold.kinds.image.recipe import Rendition
 
 
-def shrink(image: pyvips.Image, rendition: Rendition) -> pyvips.Image:
+def shrink(levels: Levels, rendition: Rendition) -> pyvips.Image:
     """Return a rendition's pixels, in memory."""
-    wanted = fit(image.width, image.height, rendition)
-    for _ in range(halvings(image.width, image.height, wanted)):
-        image = halve(image)
-    return resampled(image, wanted).copy_memory()
+    width, height = levels[0].width, levels[0].height
+    wanted = fit(width, height, rendition)
+    return resampled(levels[halvings(width, height, wanted)], wanted).copy_memory()
 
 
 def resampled(image: pyvips.Image, wanted: Fit) -> pyvips.Image:

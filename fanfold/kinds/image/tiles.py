@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pyvips
 
 from fanfold.kinds.image.encoding import encode
-from fanfold.kinds.image.pyramid import levels
+from fanfold.kinds.image.pyramid import Levels
 from fanfold.kinds.image.recipe import EXTENSIONS, Tiles
 from fanfold.kinds.image.supertiles import Box
 from fanfold.model import Desk
@@ -58,12 +58,12 @@ def is_flat(tiles: Tiles | None, image: pyvips.Image) -> bool:
     return tiles is not None and tiles.format == "jpeg" and image.hasalpha()
 
 
-def cut(image: pyvips.Image, tiles: Tiles) -> Iterator[tuple[str, bytes]]:
+def cut(levels: Levels, tiles: Tiles) -> Iterator[tuple[str, bytes]]:
     """Yield the name and the bytes of every tile of an image and of all levels below it, largest first.
 
     The image is on white already where the tiles have no alpha: see `is_flat`.
     """
-    pyramid = list(levels(image))
+    pyramid = list(levels)
     for level, picture in zip(range(len(pyramid) - 1, -1, -1), pyramid, strict=True):
         for tile in grid(picture.width, picture.height, tiles.size, tiles.overlap):
             yield encoded(picture, tile, level, tiles)

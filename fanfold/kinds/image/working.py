@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-
-import pyvips
+from typing import TypeVar
 
 from fanfold.kinds.image import (
     cutting,
@@ -18,9 +17,12 @@ from fanfold.kinds.image import (
 )
 from fanfold.kinds.image.headers import Header
 from fanfold.kinds.image.pixels import decode, decoding, flattened
+from fanfold.kinds.image.pyramid import Levels
 from fanfold.kinds.image.recipe import SMALL, ImageRecipe
 from fanfold.kinds.image.tallies import Tally
 from fanfold.model import Desk, Json, Line, Source
+
+One = TypeVar("One")
 
 
 def process(source: Source, recipe: ImageRecipe, layout: Json, line: Line, desk: Desk) -> Mapping[str, Json]:
@@ -40,17 +42,17 @@ def _whole(source: Source, recipe: ImageRecipe, layout: Json, desk: Desk) -> Map
     """Decode the image and write its outputs."""
     header = Header(**layout)
     frames = decode(source.read(0, source.size_bytes), header.format, recipe)
-    first = frames[0]
+    first, pyramids = frames[0], [Levels(frame) for frame in frames]
     outputs = []
     with decoding(header.format):
         if recipe.metadata:
-            small = renditions.shrink(first, SMALL)
+            small = renditions.shrink(pyramids[0], SMALL)
             sides = first.width, first.height
             said = metadata.described(source, header, sides, len(frames), Tally.of(first), small)
             desk.write("metadata.json", metadata.text(said))
             outputs.append("metadata.json")
         for rendition in recipe.renditions:
-            small = [renditions.shrink(frame, rendition) for frame in _kept(frames, rendition.format)]
+            small = [renditions.shrink(one, rendition) for one in _kept(pyramids, rendition.format)]
             limits.check_output(small[0].width, small[0].height, rendition.format, rendition.output)
             keep = rendition.metadata == "keep"
             data = encoding.encode_frames(small, rendition.format, rendition.quality, first, keep=keep)
@@ -65,7 +67,8 @@ def _whole(source: Source, recipe: ImageRecipe, layout: Json, desk: Desk) -> Map
             outputs.append(convert.output)
         count = 0
         if recipe.tiles:
-            shown = flattened(first).copy_memory() if tiles.is_flat(recipe.tiles, first) else first
+            is_flat = tiles.is_flat(recipe.tiles, first)
+            shown = Levels(flattened(first).copy_memory()) if is_flat else pyramids[0]
             count = tiles.write(tiles.cut(shown, recipe.tiles), desk)
     return {
         "width": first.width,
@@ -76,5 +79,6 @@ def _whole(source: Source, recipe: ImageRecipe, layout: Json, desk: Desk) -> Map
     }
 
 
-def _kept(frames: Sequence[pyvips.Image], format: str) -> Sequence[pyvips.Image]:
+def _kept(frames: Sequence[One], format: str) -> Sequence[One]:
+    """Return what a format shows of an animation."""
     return frames if format == "webp" else frames[:1]

@@ -19,7 +19,7 @@ from PIL import Image, ImageCms
 from fanfold import kinds
 from fanfold.kinds.image import embedded, impressions
 from fanfold.kinds.image.embedded import Unreadable
-from fanfold.kinds.image.rasters import in_memory
+from fanfold.kinds.image.pixels import in_memory
 from fanfold.kinds.image.recipe import ImageRecipe
 from fanfold.kinds.image.tallies import Tally
 from tests.kinds.driver import run

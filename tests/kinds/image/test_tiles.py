@@ -38,4 +38,4 @@ def test_small_and_narrow_images_have_pyramids_too(width: int, height: int) -> N
     data = saved(picture(width, height), "PNG")
     whole = pyvips.Image.pngload_buffer(data).copy(xres=1, yres=1)
     assert tiles_of(data, size=64, overlap=1, format="png") == dzsave(whole, 64, 1, SUFFIXES["png"])
-    assert len(list(pyramid.levels(whole))) == fitting.levels(width, height)
+    assert len(list(pyramid.Levels(whole))) == fitting.levels(width, height)
