@@ -22,7 +22,8 @@ def drawn(width: int, height: int) -> pyvips.Image:
     for seed in (1, 2, 3):
         clouds = pyvips.Image.perlin(width // 16 + 2, height // 16 + 2, cell_size=64, seed=seed) * 90
         bands.append((clouds + 128).resize(16, kernel="linear").crop(0, 0, width, height))
-    edges = (pyvips.Image.worley(width // 8 + 2, height // 8 + 2, cell_size=40, seed=9) > 12).resize(8, kernel="nearest")
+    cells = pyvips.Image.worley(width // 8 + 2, height // 8 + 2, cell_size=40, seed=9)
+    edges = (cells > 12).resize(8, kernel="nearest")
     noise = pyvips.Image.gaussnoise(2048, 2048, sigma=6, mean=0, seed=5).copy_memory()
     noise = noise.replicate(width // 2048 + 1, height // 2048 + 1).crop(0, 0, width, height)
     picture = bands[0].bandjoin(bands[1:]) + edges.crop(0, 0, width, height) / 8 + noise

@@ -125,6 +125,8 @@ class Ran:
     chunks: int = 0
     repaired: int = 0
     rounds: int = 0
+    parts_s: list[list[float]] = field(default_factory=list)
+    """By round, what each of its lines took."""
     worker_peak_bytes: int = 0
     split_peak_bytes: int = 0
     merge_peak_bytes: int = 0
@@ -174,7 +176,9 @@ def run(workers: Workers, path: Path, recipe: Any, folder: Path, *, peaks: bool 
             workers.pool.submit(work, workers.kind, path, recipe, layouts[line.layout], line, folder)
             for line in rounds[-1]
         ]
+        ran.parts_s.append([])
         for done in (future.result() for future in asked):
+            ran.parts_s[-1].append(done.part.seconds)
             parts[done.part.line.id], notes[done.part.line.id] = done.part, done.note
             ran.cpu_s += done.cpu_s
             ran.worker_peak_bytes = max(ran.worker_peak_bytes, done.peak_bytes)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import charts
+import report
+from report import MB, MIB, Figures
 from table_contest import LEVEL
 
-Figures = dict[str, Any]
-
-MB = 1_000_000
-MIB = 1 << 20
 PLOTS = {
     "csv": "CSV to Parquet beside DuckDB, Polars and Lithops",
     "json": "JSON beside a plain program of orjson",
@@ -21,7 +17,6 @@ PLOTS = {
     "memory-by-chunk": "Memory as the chunk grows",
     "engine": "The same job through the whole engine",
 }
-BEGIN, END = "<!-- figures of benchmarks/table.py -->", "<!-- end of figures -->"
 
 
 def rate(found: Figures, size_bytes: int) -> float:
@@ -142,7 +137,8 @@ def engine_parts(found: Figures) -> dict[str, float]:
 
 def save(results: Figures, docs: Path) -> None:
     """Write the plots and the figures of docs/benchmarks.md."""
-    report.save("table", results, text(results), {PLOTS[name]: (name, image) for name, image in drawn(results).items()}, docs)
+    images = {name: (PLOTS[name], image) for name, image in drawn(results).items()}
+    report.save("table", results, text(results), images, docs)
 
 
 def drawn(results: Figures) -> dict[str, str]:

@@ -181,24 +181,6 @@ def in_memory(data: bytes | bytearray | memoryview, width: int, height: int, ban
     return image.copy(interpretation="b-w" if bands < 3 else "srgb")
 
 
-ROWS = 8
-"""libvips decodes from the top down so many rows at a time, and cannot go back to those that were asked for in part."""
-
-
-def whole_rows(pixels: int, width: int) -> int:
-    """Return how many rows of an image have about so many pixels, and can be asked for at once."""
-    return max(1, pixels // width // ROWS) * ROWS
-
-
-def strips(image: pyvips.Image, rows: int) -> Iterator[memoryview]:
-    """Yield the plain pixels of an image from the top down, so many rows at a time, a multiple of ROWS.
-
-    Nothing more is held of an image that is decoded as its pixels are asked for.
-    """
-    for top in range(0, image.height, rows):
-        yield memoryview(image.crop(0, top, image.width, min(rows, image.height - top)).write_to_memory())
-
-
 def flattened(image: pyvips.Image) -> pyvips.Image:
     """Return an image without alpha, on white."""
     return image.flatten(background=[255] * (image.bands - 1)) if image.hasalpha() else image

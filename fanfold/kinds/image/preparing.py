@@ -13,7 +13,7 @@ import pyvips
 from fanfold.errors import TooManyPixels
 from fanfold.kinds.image import limits, restarts
 from fanfold.kinds.image.headers import Header, Reader
-from fanfold.kinds.image.pixels import decoding, in_memory, loaded, normalised, strips, whole_rows
+from fanfold.kinds.image.pixels import decoding, in_memory, loaded, normalised
 from fanfold.kinds.image.places import BLOCK_WIDTH
 from fanfold.kinds.image.recipe import ImageRecipe
 from fanfold.kinds.image.restarts import Groups
@@ -21,7 +21,7 @@ from fanfold.kinds.image.streams import of_source
 from fanfold.model import Desk, Json, Source
 
 STRIP_PIXELS = 4 << 20
-"""What is written at once."""
+"""What is written at once, at least one row."""
 
 def prepare(source: Source, recipe: ImageRecipe, header: Header, desk: Desk) -> Mapping[str, Json]:
     """Write an image as strips of blocks. Raises BrokenImage, NotAnImage, TooManyPixels."""
@@ -38,7 +38,7 @@ def prepare(source: Source, recipe: ImageRecipe, header: Header, desk: Desk) -> 
             raise TooManyPixels(limits.unstreamed(header.format, opened.width, opened.height))
         frames = opened.get("n-pages") if header.format in ("gif", "webp") and opened.get_typeof("n-pages") else 1
         image = normalised(opened)
-        rows = whole_rows(STRIP_PIXELS, image.width)
+        rows = max(1, min(image.height, STRIP_PIXELS // image.width))
         _write(image, rows, desk)
     return {
         "width": image.width,
@@ -69,13 +69,45 @@ def _find(source: Source, groups: Groups, orientation: int, desk: Desk) -> Mappi
 
 def _write(image: pyvips.Image, rows: int, desk: Desk) -> None:
     """Write the pixels of so many rows at a time, as blocks one behind the other."""
-    for number, pixels in enumerate(strips(image, rows)):
-        strip = in_memory(pixels, image.width, len(pixels) // (image.width * image.bands), image.bands)
-        desk.write(f"strip-{number:05}", b"".join(_blocks(strip)))
+    row_bytes = image.width * image.bands
+    strip = memoryview(bytearray(rows * row_bytes))
+    held = written = 0
+    failure: Exception | None = None
+
+    def flush() -> None:
+        nonlocal held, written
+        desk.write(f"strip-{written:05}", b"".join(_blocks(strip[:held], image.width, image.bands)))
+        held, written = 0, written + 1
+
+    def take(data: bytes) -> int:
+        nonlocal failure, held
+        try:
+            left = memoryview(data)
+            while left:
+                taken = left[: len(strip) - held]
+                strip[held : held + len(taken)] = taken
+                held, left = held + len(taken), left[len(taken) :]
+                if held == len(strip):
+                    flush()
+        except Exception as error:  # noqa: BLE001 - libvips calls this: what is raised here would be lost
+            failure = error
+            return -1
+        return len(data)
+
+    target = pyvips.TargetCustom()
+    target.on_write(take)
+    try:
+        image.rawsave_target(target)
+    finally:
+        if failure:
+            raise failure
+    if held:
+        flush()
 
 
-def _blocks(strip: pyvips.Image) -> Iterator[memoryview]:
+def _blocks(strip: memoryview, width: int, bands: int) -> Iterator[memoryview]:
     """Yield whole rows cut into blocks."""
-    for left in range(0, strip.width, BLOCK_WIDTH):
-        block = strip.crop(left, 0, min(BLOCK_WIDTH, strip.width - left), strip.height)
+    whole = in_memory(strip, width, len(strip) // (width * bands), bands)
+    for left in range(0, width, BLOCK_WIDTH):
+        block = whole.crop(left, 0, min(BLOCK_WIDTH, width - left), whole.height)
         yield memoryview(block.write_to_memory())

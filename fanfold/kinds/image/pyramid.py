@@ -11,24 +11,26 @@ from collections.abc import Iterator
 import pyvips
 from PIL import Image
 
-from fanfold.kinds.image.pixels import in_memory, strips, whole_rows
+from fanfold.kinds.image.pixels import in_memory
 
 STRIP_BYTES = 1 << 20
-"""What is halved at once: as much as the nearest memory of a core holds."""
+"""What is halved at once: as much as the nearest memory of a core holds, and at least two rows."""
 
 _MODES = {1: "L", 3: "RGB"}
 
 
 def halve(image: pyvips.Image) -> pyvips.Image:
-    """Return an image of half the width and height, rounded up; in memory."""
+    """Return an image of half the width and height, rounded up; both are in memory."""
     return _halve_weighted(image) if image.hasalpha() else _halve_plain(image)
 
 
 def _halve_plain(image: pyvips.Image) -> pyvips.Image:
     width, mode = image.width, _MODES[image.bands]
+    rows = max(2, STRIP_BYTES // (width * image.bands) // 2 * 2)
     halves = []
-    for pixels in strips(image, whole_rows(STRIP_BYTES // image.bands, width)):
-        sides = width, len(pixels) // (width * image.bands)
+    for top in range(0, image.height, rows):
+        sides = width, min(rows, image.height - top)
+        pixels = image.crop(0, top, *sides).write_to_memory()
         halves.append(Image.frombuffer(mode, sides, pixels, "raw", mode, 0, 1).reduce(2).tobytes())
     return in_memory(b"".join(halves), (width + 1) // 2, (image.height + 1) // 2, image.bands)
 
