@@ -139,13 +139,16 @@ ENVIRONMENT = {
 }
 """What template.yaml sets for every function, and decides how fast it gets memory."""
 
+OWN_ENVIRONMENT = {"image": {"MALLOC_ARENA_MAX": "1"}}
+"""What it sets besides for the workers of a kind."""
+
 
 class Workers:
     """Processes that have loaded all they need, in the environment of the functions."""
 
     def __init__(self, kind: str, processes: int) -> None:
         self.kind = kind
-        os.environ.update(ENVIRONMENT)
+        os.environ.update(ENVIRONMENT | OWN_ENVIRONMENT.get(kind, {}))
         self.pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"))
         self.idle_bytes = list(self.pool.map(warm, [kind] * processes * 2))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fanfold.errors import TooLargeForFormat, TooManyPixels
 from fanfold.kinds.image.recipe import ImageRecipe
 
-WHOLE_PIXELS = 64 << 20
-"""The most pixels, of all frames together, that are decoded at once: 256 MiB with alpha, and as much to work with."""
+WHOLE_PIXELS = 48 << 20
+"""The most pixels, of all frames together, that are decoded at once: 192 MiB with alpha, and a third to work with."""
 
-WHOLE_BYTES = 256 << 20
+WHOLE_BYTES = 64 << 20
 """The most bytes of an object that a worker reads at once."""
 
 UNSTREAMED_PIXELS = 256 << 20
