@@ -120,10 +120,8 @@ def _jpeg(reader: Reader) -> Header:
     at = 2
     while True:
         lead, code = reader.read(at, 2)
-        if lead != 0xFF:
-            raise BrokenImage(f"the JPEG has no marker at byte {at:,}, where one must be")
-        if code == 0xFF:
-            at += 1
+        if lead != 0xFF or code in (0x00, 0xFF):
+            at += 1  # what is no marker is passed over, as decoders do
             continue
         if code == 0x01 or 0xD0 <= code <= 0xD8:
             at += 2

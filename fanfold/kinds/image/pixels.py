@@ -80,7 +80,8 @@ def decode(data: bytes, format: Format, recipe: ImageRecipe) -> list[pyvips.Imag
                 f"an image that is decoded at once has at most {WHOLE_PIXELS:,}"
             )
         tops = range(0, opened.height, height)
-        normal = normalised(upright(opened)).copy_memory()
+        # Turning it asks for columns: it must be in memory before.
+        normal = upright(normalised(opened).copy_memory()).copy_memory()
         if frames == 1:
             return [normal]
         return [normal.crop(0, top, normal.width, height) for top in tops]

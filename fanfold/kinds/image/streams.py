@@ -25,7 +25,7 @@ class Stream:
         self._size_bytes = size_bytes
         self._block = block
         self._at = 0
-        self._kept: list[tuple[int, bytes]] = []
+        self._kept: list[tuple[int, bytes]] = [(0, b"")]
         self._error: Exception | None = None
         self.source = pyvips.SourceCustom()
         self.source.on_read(self._read)
@@ -46,18 +46,24 @@ class Stream:
         return b"".join(found)
 
     def _read(self, count: int) -> bytes:
-        if self._error or self._at >= self._size_bytes:
-            return b""
-        start, data = next((one for one in self._kept if one[0] <= self._at < one[0] + len(one[1])), (0, b""))
-        if not data:
+        # libvips asks for 4 KiB at a time.
+        start, data = self._kept[-1]
+        if not start <= self._at < start + len(data):
+            if self._error or self._at >= self._size_bytes:
+                return b""
             try:
-                start, data = self._block(self._at)
+                start, data = self._find(self._at)
             except Exception as error:  # noqa: BLE001 - libvips calls this: what is raised here would be lost
                 self._error = error
                 return b""
-            self._kept = [*self._kept[1 - self.KEPT :], (start, data)]
         found = data[self._at - start : self._at - start + count]
         self._at += len(found)
+        return found
+
+    def _find(self, at: int) -> tuple[int, bytes]:
+        """Return the block that a place lies in, which is the last of those that are kept then."""
+        found = next((one for one in self._kept if one[0] <= at < one[0] + len(one[1])), None) or self._block(at)
+        self._kept = [*(one for one in self._kept if one is not found), found][-self.KEPT :]
         return found
 
     def _seek(self, offset: int, whence: int) -> int:

@@ -123,6 +123,13 @@ def test_zero_sizes_are_refused(width: int, height: int) -> None:
     assert f"{width} × {height}" in refused(png(width, height, 8, 0, b""), BrokenImage)
 
 
+def test_what_is_no_marker_is_passed_over() -> None:
+    """Between the segments of a JPEG, as other decoders do: such files are about."""
+    data = saved(picture(16, 16), "JPEG")
+    at = data.index(b"\xff\xdb")
+    assert "converted.png" in run(IMAGE, data[:at] + b"junk\xff\0" + data[at:], AS_PNG).outputs
+
+
 def test_svg_and_pdf_are_refused_by_name() -> None:
     assert "an SVG drawing" in refused(b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', NotAnImage)
     assert "a PDF" in refused(b"%PDF-1.7\n1 0 obj", NotAnImage)

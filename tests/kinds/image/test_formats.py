@@ -98,7 +98,7 @@ def test_an_orientation_is_applied_once(orientation: int) -> None:
     """What is kept of EXIF does not turn the picture again."""
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = orientation, "a hen"
-    given = picture(48, 32)
+    given = picture(300, 180)
     data = saved(given, "TIFF", exif=exif)
     made = converted(data, format="png")
     turned = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}.get(orientation)
