@@ -23,6 +23,7 @@ from fanfold.model import Desk, Json, Source
 STRIP_PIXELS = 4 << 20
 """What is written at once, at least one row."""
 
+
 def prepare(source: Source, recipe: ImageRecipe, header: Header, desk: Desk) -> Mapping[str, Json]:
     """Write an image as strips of blocks. Raises BrokenImage, NotAnImage, TooManyPixels."""
     stream = of_source(source)
