@@ -39,7 +39,7 @@ class Scale:
     photo: Sides = (8_660, 5_774)
     memory: Sequence[Sides] = ((20_000, 20_000), (45_000, 45_000))
     grids: Sequence[tuple[int, int]] = ((254, 1), (256, 0), (510, 1), (512, 2))
-    rounds: int = 3
+    rounds: int = 2
 
 
 QUICK = Scale(
