@@ -19,6 +19,7 @@ from fanfold.cli import place, show
 LEAST_FREE_BYTES = 1 << 30
 EXTRAS = {
     "table": ("pyarrow", "orjson"),
+    "image": ("pyvips", "PIL", "pillow_heif", "blurhash"),
     "video": ("av", "ffmpeg", "imageio_ffmpeg"),
     "cli": ("typer", "rich"),
     "local": ("ministack",),
