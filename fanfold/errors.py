@@ -15,6 +15,7 @@
     + TooManyPixels          the image or video is larger than its recipe allows
     + TooLargeForFormat      a format cannot hold an output of that size
     + TooMuchSound           the sound is longer than what is transcribed
+    + TooManyCues            a track of subtitles has more cues than are read
     + WrongEncoding          the bytes do not decode as the encoding that was given or detected
     + BrokenCompression      the compressed data breaks, ends too early, or is followed by something else
     + DecompressionBomb      the object inflates to far more than it should
@@ -141,6 +142,12 @@ class TooMuchSound(InvalidInput):
     """The sound is longer than what is transcribed."""
 
     remedy = "Leave `transcript` out of the recipe, or upload the recording in several objects."
+
+
+class TooManyCues(InvalidInput):
+    """A track of subtitles has more cues than are read."""
+
+    remedy = "Leave `subtitles` out of the recipe, or mend the track."
 
 
 class WrongEncoding(InvalidInput):

@@ -69,7 +69,7 @@ class Sheet:
         edges = [*(number * self.every_s * 1000 for number in range(self.count)), round(duration * 1000)]
         places = map(self.place, range(self.count))
         return webvtt.text(
-            (start, stop, f"{SHEET}#xywh={left},{top},{self.width},{self.height}")
+            webvtt.Cue(start, stop, f"{SHEET}#xywh={left},{top},{self.width},{self.height}")
             for (start, stop), (left, top) in zip(pairwise(edges), places, strict=True)
         )
 
@@ -94,6 +94,10 @@ class Shown:
         self._next = next(self._numbers, None)
         self._before: av.VideoFrame | None = None
         self.pictures: dict[int, bytes] = {}
+
+    @property
+    def is_done(self) -> bool:
+        return self._next is None
 
     def see(self, frame: av.VideoFrame, begins: Fraction) -> None:
         """Take in the frame that is shown from `begins` on, in seconds."""

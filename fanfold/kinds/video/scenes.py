@@ -8,7 +8,7 @@ around it, so that a moving camera is none.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -110,8 +110,7 @@ def cuts(seen: Differences, time_base: Fraction) -> list[int]:
     """Return the pts of the first frame of every scene but the first."""
     found: list[int] = []
     begins = seen.times[0] if seen.times else 0
-    for at, difference in enumerate(seen.differences):
-        time = seen.times[at + 1]
+    for at, time in enumerate(seen.times[1:]):
         if _stands_out(seen.differences, at) and (time - begins) * time_base >= SHORTEST_S:
             found.append(time)
             begins = time

@@ -9,20 +9,26 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """Text that is shown from `start_ms` until `stop_ms`."""
+    """What is shown from `start_ms` until `stop_ms`."""
 
     start_ms: int
     stop_ms: int
-    text: str
-    """Plain; lines are apart by line feeds."""
+    payload: str
+    """Text with its markup: see `escaped` and `in_lines`."""
+
+
+_LINE_ENDS = re.compile(r"\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
 def escaped(text: str) -> str:
-    """Return plain text as a cue's payload: nothing in it is markup, ends the cue, or is a timing line."""
-    lines = (line.strip() for line in re.split(r"\r\n?|[\n\v\f\x1c-\x1e\x85\u2028\u2029]", text.replace("\0", "\ufffd")))
-    text = "\n".join(line for line in lines if line)
-    # The arrow of a timing line contains `>`, so no payload can have one.
+    """Return plain text such that none of it is markup, or the arrow of a timing line, which ends in `>`."""
+    text = _LINE_ENDS.sub("\n", text.replace("\0", "\ufffd"))
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def in_lines(payload: str) -> str:
+    """Return a payload without empty lines: one would end the cue."""
+    return "\n".join(line for line in (line.strip() for line in payload.split("\n")) if line)
 
 
 def time(milliseconds: int) -> str:
@@ -33,9 +39,15 @@ def time(milliseconds: int) -> str:
     return f"{hours:02}:{minutes:02}:{seconds:02}.{thousandths:03}"
 
 
-def text(cues: Iterable[tuple[int, int, str]]) -> str:
-    """Return a WebVTT file of (start in ms, stop in ms, payload); a cue lasts a millisecond at least."""
+def text(cues: Iterable[Cue]) -> str:
+    """Return a WebVTT file; a cue lasts a millisecond at least."""
     blocks = ["WEBVTT\n"]
-    for start_ms, stop_ms, payload in cues:
-        blocks.append(f"{time(start_ms)} --> {time(max(stop_ms, start_ms + 1))}\n{payload}\n")
+    for cue in cues:
+        blocks.append(f"{time(cue.start_ms)} --> {time(max(cue.stop_ms, cue.start_ms + 1))}\n{cue.payload}\n")
     return "\n".join(blocks)
+
+
+def plain(payload: str) -> str:
+    """Return a payload as people read it, on one line."""
+    text = re.sub(r"<[^>]*>", "", payload).replace("\n", " ")
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")

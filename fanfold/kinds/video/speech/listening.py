@@ -25,6 +25,21 @@ JITTER = RATE // 20
 Samples = npt.NDArray[np.int16]
 
 
+class Decoder:
+    """Packets to frames; packets that do not decode are left out, as players do, and counted."""
+
+    def __init__(self) -> None:
+        self.undecoded = 0
+
+    def frames(self, packets: Iterable[av.Packet[Any]]) -> Iterator[av.AudioFrame]:
+        """Yield the frames of one stream."""
+        for packet in packets:
+            try:
+                yield from packet.decode()
+            except av.error.InvalidDataError:
+                self.undecoded += 1
+
+
 def on_the_clock(frames: Iterable[av.AudioFrame], zero: Fraction) -> Iterator[Samples]:
     """Yield the samples of frames, resampled to 16 kHz mono, the first one at the instant `zero`.
 

@@ -36,7 +36,7 @@ START, NO_TIMES = "<|startoftranscript|>", "<|notimestamps|>"
 BEAMS = 5
 
 UNSURE = -1.0
-"""Mean logarithm of the words' probabilities: below it they are made up, as music and noise make them; speech has -0.2."""
+"""Mean logarithm of the words' probabilities: of speech some -0.2; below this, noise or music was taken for words."""
 
 REPETITIVE = 2.4
 """A text that deflates better than so is the model going round in a circle."""

@@ -1,0 +1,149 @@
+"""What is told of a video, as outputs and records: of what the workers left, by the merge and by the index."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from fanfold.kinds.video.media import Media
+
+from fanfold.kinds.video import posters, scenes, subtitles, webvtt
+from fanfold.kinds.video.describing import DIFFERENCES, TRACK, parts_of, sheet_of, text_tracks, whole
+from fanfold.kinds.video.keywords import Said, keywords
+from fanfold.kinds.video.scenes import Differences
+from fanfold.kinds.video.speech import cues, hearing
+from fanfold.kinds.video.speech.words import Word, from_bytes, joined
+from fanfold.kinds.video.webvtt import Cue
+from fanfold.model import Copied, Desk, Json, Output, PartObject, Record, Round
+from fanfold.words import words
+
+JSON, VTT, JPEG = "application/json", "text/vtt", "image/jpeg"
+
+
+def told(round: Round) -> tuple[list[Output], dict[str, Json]]:
+    """Return the outputs that tell of a video, and how much is in them. Every line has its part."""
+    recipe, layout = round.recipe, round.layouts[0]
+    media = Media.from_json(layout["media"])
+    outputs: list[Output] = []
+    stats: dict[str, Json] = {}
+    if recipe.scenes:
+        found = _scenes(round, media)
+        outputs.append(_json("scenes.json", {"scenes": found}))
+        stats["scenes"] = len(found)
+    if sheet := sheet_of(recipe, media):
+        [made] = [part.objects[posters.SHEET] for part in parts_of(round) if posters.SHEET in part.objects]
+        outputs.append(Output(posters.SHEET, [Copied(made.key, 0, made.size_bytes)], JPEG))
+        outputs.append(Output(posters.INDEX, [sheet.index(Fraction(media.duration)).encode()], VTT))
+        stats["posters"] = sheet.count
+    tracks = _tracks(round, layout["described"]) if recipe.subtitles else []
+    for name, (_, shown) in zip(subtitles.names([language for language, _ in tracks]), tracks, strict=True):
+        outputs.append(Output(name, [webvtt.text(shown).encode()], VTT))
+    if recipe.subtitles:
+        stats["subtitles"] = len(tracks)
+    heard: list[list[Word]] = []
+    if recipe.transcript:
+        heard = list(cues.cues(heard_in(round)))
+        outputs.append(_json("transcript.json", _transcript(recipe.transcript.language, media, heard)))
+        outputs.append(Output("transcript.vtt", [webvtt.text(map(_cue, heard)).encode()], VTT))
+        stats |= {"cues": len(heard), "words": sum(map(len, heard))}
+    if recipe.keywords:
+        sources = (
+            [(recipe.transcript.language, [Said(cues.text(cue), cue[0].start_ms) for cue in heard])] if heard else []
+        )
+        sources += [
+            (language, [Said(webvtt.plain(cue.payload), cue.start_ms) for cue in shown]) for language, shown in tracks
+        ]
+        found = keywords(sources, recipe.keywords)
+        outputs.append(_json("keywords.json", {"keywords": found}))
+        stats["keywords"] = len(found)
+    return outputs, stats
+
+
+def _scenes(round: Round, media: Media) -> list[dict[str, Any]]:
+    if media.video is None:
+        return []
+    parts = [part for part in parts_of(round) if DIFFERENCES in part.objects]
+    seen = scenes.joined(Differences.from_bytes(whole(round, part.objects[DIFFERENCES])) for part in parts)
+    return scenes.described(seen, media.video.tick, Fraction(media.origin), Fraction(media.duration))
+
+
+def _tracks(round: Round, described: Json) -> list[tuple[str, list[Cue]]]:
+    """Return language and cues of every track of subtitles."""
+    objects = {name: made for part in parts_of(round) for name, made in part.objects.items()}
+    return [
+        (
+            track["language"],
+            [Cue(*cue) for cue in json.loads(whole(round, objects[f"{TRACK}{track['index']:05}"]))],
+        )
+        for track in text_tracks(described)
+    ]
+
+
+def heard_in(round: Round) -> list[Word]:
+    """Return every word that was heard."""
+    parts = [part for part in parts_of(round) if hearing.WORDS in part.objects]
+    return joined(from_bytes(whole(round, part.objects[hearing.WORDS])) for part in parts)
+
+
+def _transcript(language: str, media: Media, heard: Sequence[Sequence[Word]]) -> dict[str, Json]:
+    return {
+        "language": language,
+        "engine": hearing.ENGINE,
+        "duration_s": scenes.seconds(Fraction(media.duration)),
+        "text": " ".join(map(cues.text, heard)),
+        "cues": [
+            {
+                "start_s": cue[0].start_ms / 1000,
+                "stop_s": cue[-1].stop_ms / 1000,
+                "text": cues.text(cue),
+                "words": [
+                    {
+                        "text": word.text,
+                        "start_s": word.start_ms / 1000,
+                        "stop_s": word.stop_ms / 1000,
+                        "probability": word.probability,
+                    }
+                    for word in cue
+                ],
+            }
+            for cue in heard
+        ],
+    }
+
+
+def _cue(cue: Sequence[Word]) -> Cue:
+    return Cue(cue[0].start_ms, cue[-1].stop_ms, webvtt.escaped(cues.text(cue)))
+
+
+def _json(name: str, data: Json) -> Output:
+    return Output(name, [json.dumps(data, indent=2, ensure_ascii=False).encode() + b"\n"], JSON)
+
+
+def recorded(round: Round) -> tuple[list[Mapping[str, Json]], dict[str, Json]]:
+    """Return the spans of lines that write records, and what their layout says besides."""
+    made = [part.objects[hearing.WORDS] for part in parts_of(round) if hearing.WORDS in part.objects]
+    if not made:
+        return [], {}
+    return [{"records": "transcript"}], {"words": [[one.key, one.size_bytes] for one in made]}
+
+
+def records(layout: Json, desk: Desk) -> Iterator[Record]:
+    """Yield a record of every cue of the transcript, under the key of the video, and one of every word in it."""
+    pieces = (from_bytes(desk.read(PartObject(key, size_bytes))) for key, size_bytes in layout["words"])
+    spoken = 0
+    for number, cue in enumerate(cues.cues(joined(pieces)), start=1):
+        text = cues.text(cue)
+        where = {"start_s": _exact(cue[0].start_ms), "stop_s": _exact(cue[-1].stop_ms), "text": text}
+        yield Record("", None, number, where)
+        place = 0
+        for word in cue:
+            for name in words(word.text):
+                yield Record("", None, spoken, {"at_s": _exact(word.start_ms), **where, "place": place}, word=name)
+                spoken, place = spoken + 1, place + 1
+
+
+def _exact(milliseconds: int) -> Decimal:
+    return Decimal(milliseconds) / 1000
