@@ -1,7 +1,8 @@
 """Videos: cut at keyframes by the container's index, encoded in segments, and joined without a seam.
 
 `movie` reads an index, `cutting` cuts it, `reading` reads a segment's bytes, `encoding` encodes them with `ffmpeg`,
-`muxing`, `files` and `playlists` make what comes back.
+`muxing`, `files` and `playlists` make what comes back. `describing` looks, listens and reads, `speech` hears, and
+`telling` says what was found.
 """
 
 from __future__ import annotations
@@ -35,14 +36,29 @@ def forecast(source: Source, recipe: VideoRecipe, plan: Plan) -> Forecast:
 
 
 def process(source: Source, recipe: VideoRecipe, layout: Json, line: Line, desk: Desk) -> Mapping[str, Json]:
-    """Work on one line: see `working.process`."""
-    from fanfold.kinds.video import working
+    """Work on one line, by its role: see `working`, `describing` and `speech.hearing`."""
+    match line.role:
+        case "describe":
+            from fanfold.kinds.video import describing
 
-    return working.process(source, recipe, layout, line, desk)
+            return describing.process(source, recipe, layout, line.span, desk)
+        case "speech":
+            from fanfold.kinds.video.speech import hearing
+
+            return hearing.process(layout, line.span, desk)
+        case _:
+            from fanfold.kinds.video import working
+
+            return working.process(source, recipe, layout, line, desk)
 
 
 def records(recipe: VideoRecipe, layout: Json, line: Line, desk: Desk) -> Iterator[Record]:
-    """Yield the video's record: what `metadata.json` says, and what was made of the video."""
+    """Yield the video's record, what `metadata.json` says and what was made of it; or those of its transcript."""
+    if "records" in line.span:
+        from fanfold.kinds.video import telling
+
+        yield from telling.records(layout, desk)
+        return
     yield Record("", None, 0, {**layout["described"], "outputs": line.span["outputs"]})
 
 

@@ -12,12 +12,11 @@ from dataclasses import asdict
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from fanfold.kinds.video.media import Media, Stream
-from fanfold.kinds.video.recipe import VideoRecipe
-
 from fanfold.errors import BrokenVideo
 from fanfold.kinds.video import posters, subtitles
+from fanfold.kinds.video.media import Media, Stream
 from fanfold.kinds.video.posters import Sheet, Shown
+from fanfold.kinds.video.recipe import VideoRecipe
 from fanfold.kinds.video.scenes import Differences
 from fanfold.kinds.video.speech import hearing
 from fanfold.model import Desk, Json, Part, PartObject, Round, Source
@@ -33,7 +32,7 @@ ROLE = "describe"
 DIFFERENCES, PICTURES, PIECES, SOUND, TRACK = "differences", "pictures", "pieces", "sound-", "track-"
 """The objects that the first round leaves; the last two are followed by a number."""
 
-RoledSpan = tuple[str, Mapping[str, Json]]
+RoledSpan = tuple[str, dict[str, Json]]
 
 
 def first(
@@ -85,7 +84,7 @@ def sheet_of(recipe: VideoRecipe, media: Media) -> Sheet | None:
     stream = media.video
     shape = Fraction(stream.width, stream.height) * Fraction(stream.shape)
     shape = 1 / shape if stream.turn % 180 else shape
-    return posters.laid_out(Fraction(media.duration), recipe.posters.every_s, recipe.posters.width, shape)
+    return posters.laid_out(Fraction(media.duration), recipe.posters.every_ms, recipe.posters.width, shape)
 
 
 def numbers_of(sheet: Sheet, media: Media, segment: int) -> range:
@@ -124,8 +123,8 @@ def _look(
 def _listen(source: Source, media: Media, index: int, desk: Desk) -> Mapping[str, Json]:
     """Decode the sound, and find where it may be cut."""
     import numpy as np
-    from fanfold.kinds.video.ranges import opened
 
+    from fanfold.kinds.video.ranges import opened
     from fanfold.kinds.video.speech import listening, pauses
 
     levels: list[Levels] = []

@@ -8,10 +8,11 @@ from typing import Any
 from fanfold.errors import BrokenVideo
 from fanfold.kinds.video import ffmpeg
 from fanfold.kinds.video.choosing import shape
+from fanfold.kinds.video.excerpts import mini, track_of
 from fanfold.kinds.video.fragments import read_fragments, samples_of
 from fanfold.kinds.video.media import Stream
 from fanfold.kinds.video.movie import Track, read_movie
-from fanfold.kinds.video.muxing import Chunk, MuxTrack, delay, ftyp, moov
+from fanfold.kinds.video.muxing import delay
 from fanfold.kinds.video.reading import Segment, Stretch
 from fanfold.kinds.video.recipe import Rendition
 from fanfold.kinds.video.samples import Samples
@@ -70,7 +71,7 @@ def encode_pictures(segment: Segment, rendition: Rendition) -> Encoded:
     if not shown:
         raise BrokenVideo(f"{what} shows no picture")
     # Times count from the first sample; what is decoded runs ahead of what is shown.
-    zero = samples.start - delay(_track(video))
+    zero = samples.start - delay(track_of(video))
     size = shape(stream, rendition)
     trim = f"trim=start_pts={segment.start - zero}:end_pts={segment.stop - zero},setpts=PTS-STARTPTS"
     scale = f"scale={size.width}:{size.height}:flags=bicubic,setsar={size.shape.numerator}/{size.shape.denominator}"
@@ -119,28 +120,6 @@ def _end(samples: Samples, segment: Segment, last: int) -> int:
 def _pixel_format(stream: Stream, codec: str) -> str:
     deep = any(mark in stream.pixel_format for mark in ("10", "12", "14", "16"))
     return "yuv420p10le" if deep and codec != "h264" else "yuv420p"
-
-
-def mini(stretch: Stretch) -> bytes:
-    """Return an MP4 of these samples alone."""
-    head = ftyp(b"isom", b"mp42")
-    mdat = len(stretch.data) + 16
-
-    def index(at: int) -> bytes:
-        return moov([_track(stretch, at)])
-
-    at = len(head) + len(index(0)) + 16
-    return b"".join((head, index(at), b"\0\0\0\1mdat", mdat.to_bytes(8, "big"), stretch.data))
-
-
-def _track(stretch: Stretch, at: int = 0) -> MuxTrack:
-    """Return a track whose presentation begins where the stream's does: a sound's priming is not heard."""
-    stream = stretch.stream
-    chunk = Chunk(stretch.samples, at)
-    if stream.kind == "video":
-        return MuxTrack(b"vide", stream.timescale, stream.entry, [chunk], stretch.samples.start)
-    begins, ends = stream.begins, stream.ends
-    return MuxTrack(b"soun", stream.timescale, stream.entry, [chunk], begins, begins, ends)
 
 
 def _read(made: bytes) -> tuple[Track, Source]:

@@ -33,7 +33,7 @@ ara ar, bul bg, cat ca, ces cs, cze cs, dan da, deu de, dut nl, ell el, eng en, 
 gre el, guj gu, heb he, hin hi, hun hu, ind id, ita it, may ms, msa ms, nld nl, nob nb, nor nb, per fa, pol pl, por pt,
 ron ro, rum ro, rus ru, slk sk, slo sk, spa es, swe sv, tur tr, ukr uk, vie vi
 """
-CODES: dict[str, str] = dict(pair.split() for pair in _CODES.split(","))  # type: ignore[misc]
+CODES: dict[str, str] = dict(pair.split() for pair in _CODES.split(","))
 """ISO 639-2, as containers have it, to ISO 639-1, as lists of stop words have it."""
 
 _BREAKS = re.compile(r"[^\w\s'\u2019-]+|(?<!\w)-|-(?!\w)")

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fanfold.kinds.video.choosing import copies_audio, has_audio
-from fanfold.kinds.video.media import ROLE, Media, Stream
+from fanfold.kinds.video.media import Media, Stream
 from fanfold.kinds.video.recipe import Rendition, VideoRecipe
 from fanfold.kinds.video.tracks import copied_audio
-from fanfold.model import Json, Line, Part
+from fanfold.model import Json, Part
 
 Lane = tuple[int, str, int]
 """A sound, and to what it is encoded: the index of the stream, codec, and kilobits a second."""
@@ -33,9 +33,9 @@ def wanted(media: Media, recipe: VideoRecipe) -> list[Lane]:
     return sorted(found)
 
 
-def line(number: int, at: int, lane: Lane) -> Line:
-    """Return the line of a lane."""
-    return Line(f"{number}-{at:05}", ROLE, {"sound": lane[0], "codec": lane[1], "kbps": lane[2]})
+def span(lane: Lane) -> dict[str, Json]:
+    """Return the span of the line of a lane."""
+    return {"sound": lane[0], "codec": lane[1], "kbps": lane[2]}
 
 
 def held(media: Media, lanes: Sequence[Lane], parts: Sequence[Part]) -> dict[str, Json]:

@@ -8,9 +8,9 @@ from fractions import Fraction
 from itertools import pairwise
 
 from fanfold.errors import BrokenVideo
-from fanfold.kinds.video import files, lanes, playlists, tracks
+from fanfold.kinds.video import describing, files, lanes, playlists, telling, tracks
 from fanfold.kinds.video.choosing import copies_audio, has_audio
-from fanfold.kinds.video.media import Media
+from fanfold.kinds.video.media import ROLE, Media
 from fanfold.kinds.video.recipe import Rendition
 from fanfold.kinds.video.tracks import Whole
 from fanfold.model import Again, Folded, Json, Line, Output, Part, Round
@@ -34,15 +34,20 @@ def merge(round: Round) -> Again | Folded:
     media = Media.from_json(layout["media"])
     if len(round.lines) == 1 and (again := _second(round, layout, media, parts)):
         return again
-    segments = parts[: len(round.plan)]
-    sounds = {_lane(part.line): part for part in parts[len(round.plan) :] if "sound" in part.line.span}
+    segments = [part for part in parts if part.line.role == ROLE and "segment" in part.line.span]
+    sounds = {_lane(part.line): part for part in parts if "sound" in part.line.span}
     outputs = [output for one in round.recipe.renditions for output in _rendition(media, one, segments, sounds)]
+    described, stats = telling.told(round)
+    outputs += described
     if round.recipe.metadata:
         outputs.insert(0, Output("metadata.json", [_text(layout["described"])], "application/json"))
-        if not any(line.role == INDEX for line in round.lines[-1]):
-            span = {"outputs": [output.name for output in outputs]}
-            return Again([Line(f"{len(round.lines)}-00000", INDEX, span)], publishes=True)
-    return Folded(outputs, _stats(layout, media))
+    if not any(line.role == INDEX for line in round.lines[-1]):
+        spans, places = telling.recorded(round)
+        if round.recipe.metadata:
+            spans.insert(0, {"outputs": [output.name for output in outputs]})
+        if spans:
+            return Again(_numbered(round, [(INDEX, span) for span in spans]), layout | places, publishes=True)
+    return Folded(outputs, _stats(layout, media) | stats)
 
 
 def _stats(layout: Json, media: Media) -> dict[str, Json]:
@@ -54,10 +59,18 @@ def _stats(layout: Json, media: Media) -> dict[str, Json]:
 def _second(round: Round, layout: Json, media: Media, parts: Sequence[Part]) -> Again | None:
     """Return the round that follows the segments, None if nothing is left to make."""
     wanted = lanes.wanted(media, round.recipe)
-    if not wanted:
+    spans, places = describing.later(round)
+    spans = [*((ROLE, lanes.span(lane)) for lane in wanted), *spans]
+    if not spans:
         return None
-    lines = [lanes.line(len(round.lines), at, lane) for at, lane in enumerate(wanted)]
-    return Again(lines, layout | {"sounds": lanes.held(media, wanted, parts)})
+    segments = [part for part in parts if part.line.role == ROLE]
+    held = {"sounds": lanes.held(media, wanted, segments)} if wanted else {}
+    return Again(_numbered(round, spans), layout | held | places)
+
+
+def _numbered(round: Round, spans: Sequence[describing.RoledSpan]) -> list[Line]:
+    """Return the lines of the round that follows."""
+    return [Line(f"{len(round.lines)}-{at:05}", role, span) for at, (role, span) in enumerate(spans)]
 
 
 def _told(line: Line) -> dict[str, Json]:

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from fanfold.errors import BrokenVideo, NotAVideo, TooManyChunks, TooManyPixels, UnsupportedVideo
-from fanfold.kinds.video import probing
+from fanfold.kinds.video import describing, probing
 from fanfold.kinds.video.choosing import copies_video, has_video, shape
 from fanfold.kinds.video.cutting import cuts
 from fanfold.kinds.video.fragments import durations, lateness, read_fragments
@@ -59,7 +59,10 @@ def plan(source: Source, recipe: VideoRecipe) -> Plan:
         for rendition in recipe.renditions:
             if has_video(media, rendition) and not copies_video(media, rendition):
                 shape(media.video, rendition)
-    lines = [Line(f"0-{number:05}", ROLE, span) for number, span in enumerate(spans)] if recipe.renditions else []
+    listed = list(spans)
+    asked = [(ROLE, span) for span in listed] if recipe.renditions else []
+    asked += describing.first(recipe, media, described, listed)
+    lines = [Line(f"0-{number:05}", role, span) for number, (role, span) in enumerate(asked)]
     frames = len(tracks[media.clock.index])
     return Plan({"media": media.to_json(), "described": described, "frames": frames}, lines)
 

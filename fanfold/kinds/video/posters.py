@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SHEET, INDEX = "posters.jpg", "posters.vtt"
 
 MOST = 1000
-"""How many pictures a sheet has at most; of a longer video one is taken every 2, 3, … times as many seconds."""
+"""How many pictures a sheet has at most; of a longer video one is taken every 2, 3, … times as long."""
 
 SHEET_PIXELS = 64 << 20
 SHEET_SIDE = 16_384
@@ -38,7 +38,7 @@ class Sheet:
     """How a sheet is laid out; found once, from the whole video."""
 
     count: int
-    every_s: int
+    every_ms: int
     width: int
     height: int
     """Of one picture, in pixels: even, as JPEG halves colour."""
@@ -61,12 +61,12 @@ class Sheet:
 
     def numbers(self, start: Fraction | None, stop: Fraction | None) -> range:
         """Return which pictures are of the segment [start, stop), in seconds; None: the first, or the last segment."""
-        first = 0 if start is None else max(0, ceil(start / self.every_s))
-        return range(first, self.count if stop is None else min(self.count, max(0, ceil(stop / self.every_s))))
+        first = 0 if start is None else max(0, ceil(start * 1000 / self.every_ms))
+        return range(first, self.count if stop is None else min(self.count, max(0, ceil(stop * 1000 / self.every_ms))))
 
     def index(self, duration: Fraction) -> str:
         """Return the WebVTT that tells which part of the sheet shows which seconds."""
-        edges = [*(number * self.every_s * 1000 for number in range(self.count)), round(duration * 1000)]
+        edges = [*(number * self.every_ms for number in range(self.count)), round(duration * 1000)]
         places = map(self.place, range(self.count))
         return webvtt.text(
             webvtt.Cue(start, stop, f"{SHEET}#xywh={left},{top},{self.width},{self.height}")
@@ -74,14 +74,14 @@ class Sheet:
         )
 
 
-def laid_out(duration: Fraction, every_s: int, width: int, shape: Fraction) -> Sheet:
+def laid_out(duration: Fraction, every_ms: int, width: int, shape: Fraction) -> Sheet:
     """Return the sheet of a video; `shape`: its width by its height, as it is looked at."""
     width = max(2, width // 2 * 2)
     height = min(max(2, round(width / shape / 2) * 2), SHEET_SIDE)
     most = min(MOST, SHEET_PIXELS // (width * height), (SHEET_SIDE // width) * (SHEET_SIDE // height))
-    wanted = max(1, ceil(duration / every_s))
-    every_s *= ceil(wanted / max(1, most))
-    return Sheet(max(1, ceil(duration / every_s)), every_s, width, height)
+    wanted = max(1, ceil(duration * 1000 / every_ms))
+    every_ms *= ceil(wanted / max(1, most))
+    return Sheet(max(1, ceil(duration * 1000 / every_ms)), every_ms, width, height)
 
 
 class Shown:
@@ -101,7 +101,7 @@ class Shown:
 
     def see(self, frame: av.VideoFrame, begins: Fraction) -> None:
         """Take in the frame that is shown from `begins` on, in seconds."""
-        while self._before and self._next is not None and self._next * self._sheet.every_s < begins:
+        while self._before and self._next is not None and self._next * self._sheet.every_ms < begins * 1000:
             self._take(self._before)
         self._before = frame
 

@@ -23,6 +23,8 @@ AUDIO_CODECS = {"mp4": ("aac", "opus"), "mov": ("aac",), "hls": ("aac",)}
 
 LEAST_SEGMENT_S, MOST_SEGMENT_S = 1, 600
 
+LEAST_EVERY_S, MOST_EVERY_S = 1, 3600
+
 Format = Literal["mp4", "mov", "hls"]
 
 
@@ -75,6 +77,29 @@ class Rendition(Strict):
         return not (self.width is None and self.height is None and self.crf is None)
 
 
+def _every(text: object) -> str:
+    if not LEAST_EVERY_S <= duration_s(str(text)) <= MOST_EVERY_S:
+        raise ValueError(f"a poster is taken every {LEAST_EVERY_S} to {MOST_EVERY_S} seconds")
+    return str(text).strip()
+
+
+class Posters(Strict):
+    """A sheet of small pictures, one every few seconds."""
+
+    every: Annotated[str, BeforeValidator(_every)] = "10s"
+    width: int = Field(default=320, ge=16, le=2048)
+
+    @property
+    def every_ms(self) -> int:
+        return round(duration_s(self.every) * 1000)
+
+
+class Transcript(Strict):
+    """What is said in the video."""
+
+    language: Literal["en"] = "en"
+
+
 class VideoRecipe(KindRecipe):
     """What is made of a video."""
 
@@ -84,11 +109,22 @@ class VideoRecipe(KindRecipe):
     segment: Segment = "10s"
     metadata: bool = True
     renditions: tuple[Rendition, ...] = Field(default=(), strict=False, max_length=20)
+    posters: Posters | None = None
+    scenes: bool = False
+    subtitles: Literal["vtt"] | None = None
+    transcript: Transcript | None = None
+    keywords: int | None = Field(default=None, ge=1, le=1000)
     pixels: int = Field(default=8192 * 4320, ge=1)
 
     @property
     def segment_s(self) -> Fraction:
         return duration_s(self.segment)
+
+    @model_validator(mode="after")
+    def _keywords_have_a_text(self) -> Self:
+        if self.keywords and not (self.transcript or self.subtitles):
+            raise ValueError("`keywords` are taken from a `transcript`, from `subtitles`, or from both")
+        return self
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:

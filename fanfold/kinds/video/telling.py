@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from fanfold.kinds.video.media import Media
-
 from fanfold.kinds.video import posters, scenes, subtitles, webvtt
 from fanfold.kinds.video.describing import DIFFERENCES, TRACK, parts_of, sheet_of, text_tracks, whole
 from fanfold.kinds.video.keywords import Said, keywords
+from fanfold.kinds.video.media import Media
 from fanfold.kinds.video.scenes import Differences
 from fanfold.kinds.video.speech import cues, hearing
 from fanfold.kinds.video.speech.words import Word, from_bytes, joined
@@ -122,7 +121,7 @@ def _json(name: str, data: Json) -> Output:
     return Output(name, [json.dumps(data, indent=2, ensure_ascii=False).encode() + b"\n"], JSON)
 
 
-def recorded(round: Round) -> tuple[list[Mapping[str, Json]], dict[str, Json]]:
+def recorded(round: Round) -> tuple[list[dict[str, Json]], dict[str, Json]]:
     """Return the spans of lines that write records, and what their layout says besides."""
     made = [part.objects[hearing.WORDS] for part in parts_of(round) if hearing.WORDS in part.objects]
     if not made:

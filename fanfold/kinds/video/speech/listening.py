@@ -35,7 +35,7 @@ class Decoder:
         """Yield the frames of one stream."""
         for packet in packets:
             try:
-                yield from packet.decode()
+                yield from packet.decode()  # type: ignore[misc]
             except av.error.InvalidDataError:
                 self.undecoded += 1
 

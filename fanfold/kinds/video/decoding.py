@@ -1,0 +1,47 @@
+"""The pictures of a segment, decoded: each once, at its time."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import av
+from av.container import InputContainer
+
+from fanfold.kinds.video.excerpts import mini, track_of
+from fanfold.kinds.video.media import Media
+from fanfold.kinds.video.muxing import delay
+from fanfold.kinds.video.reading import read_segment
+from fanfold.model import Source
+
+THREADS = 2
+
+
+def frames(source: Source, media: Media, span: Mapping[str, Any]) -> Iterator[av.VideoFrame]:
+    """Yield the pictures that are shown in a segment, in their order, their pts in ticks of the video.
+
+    What does not decode is left out, as players do. Raises BrokenVideo.
+    """
+    segment = read_segment(source, media, span)
+    video = segment.video
+    assert video is not None
+    if not len(video.samples):
+        return
+    # Without its edit list the times of an excerpt count from its first sample.
+    zero = video.samples.start - delay(track_of(video))
+    options = {"ignore_editlist": "1", "format_whitelist": "mov", "protocol_whitelist": "none"}
+    with av.open(io.BytesIO(mini(video)), format="mov", options=options) as found:
+        assert isinstance(found, InputContainer)
+        stream = found.streams.video[0]
+        stream.thread_type, stream.codec_context.thread_count = "AUTO", THREADS
+        for packet in found.demux(stream):
+            try:
+                decoded = packet.decode()
+            except av.error.InvalidDataError:
+                continue
+            for frame in decoded:
+                if frame.pts is not None:
+                    frame.pts += zero
+                    if segment.start <= frame.pts < segment.stop:
+                        yield frame
