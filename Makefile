@@ -10,12 +10,15 @@ build-TableSplit build-TableRows build-TableIndex build-TableMerge:
 build-ImageSplit build-ImagePixels build-ImageIndex build-ImageMerge:
 	packaging/bundle.sh image "$(ARTIFACTS_DIR)"
 
-build-VideoSplit build-VideoIndex build-VideoMerge:
+build-VideoSplit build-VideoDescribe build-VideoIndex build-VideoMerge:
 	packaging/bundle.sh video "$(ARTIFACTS_DIR)"
 
 build-VideoEncode:
 	packaging/bundle.sh encode "$(ARTIFACTS_DIR)"
 
+build-VideoSpeech:
+	packaging/bundle.sh speech "$(ARTIFACTS_DIR)"
+
 .PHONY: build-Intake build-Watch build-Totals build-TableSplit build-TableRows build-TableIndex build-TableMerge
 .PHONY: build-ImageSplit build-ImagePixels build-ImageIndex build-ImageMerge
-.PHONY: build-VideoSplit build-VideoEncode build-VideoIndex build-VideoMerge
+.PHONY: build-VideoSplit build-VideoDescribe build-VideoEncode build-VideoSpeech build-VideoIndex build-VideoMerge

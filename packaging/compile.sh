@@ -24,3 +24,4 @@ compile packaging/image.txt image
 compile packaging/table.txt table
 compile packaging/video.txt decode
 compile packaging/encode.txt encode
+compile packaging/speech.txt speech
