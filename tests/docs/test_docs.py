@@ -76,7 +76,12 @@ def test_every_field_of_an_image_recipe_is_documented_and_no_other() -> None:
     assert set(recipe_rows("image")) == nested
 
 
-VIDEO_PARTS = {"": video_recipe.VideoRecipe, "renditions[].": video_recipe.Rendition}
+VIDEO_PARTS = {
+    "": video_recipe.VideoRecipe,
+    "renditions[].": video_recipe.Rendition,
+    "posters.": video_recipe.Posters,
+    "transcript.": video_recipe.Transcript,
+}
 
 
 def test_every_field_of_a_video_recipe_is_documented_and_no_other() -> None:
