@@ -135,6 +135,35 @@ def fold_videos() -> None:
     assert len(outputs) > len(renditions)
 
 
+def describe_videos() -> None:
+    """Look at a video and listen to it, as far as that goes without the model."""
+    from fanfold.kinds import video
+    from fanfold.kinds.video.recipe import VideoRecipe
+    from fanfold.kinds.video.speech import hearing
+    from tests.kinds.driver import run
+
+    hearing.spans = lambda pieces: iter(())
+    asked = {"scenes": True, "posters": {}, "subtitles": "vtt", "transcript": {}, "keywords": 5}
+    outputs = run(video, CLIP.read_bytes(), VideoRecipe.model_validate(asked)).outputs
+    assert outputs["posters.jpg"].startswith(b"\xff\xd8")
+    assert json.loads(outputs["scenes.json"])["scenes"]
+
+
+def hear() -> None:
+    """Hear words, here in noise: what is sure enough is another matter."""
+    import numpy as np
+
+    from fanfold.kinds.video.speech import hearing, whisper
+    from fanfold.model import Line
+    from tests.kinds.driver import MemoryDesk
+
+    samples = np.random.default_rng(1).normal(0, 3000, 32_000).astype("<i2").tobytes()
+    desk = MemoryDesk(Line("1-00000", hearing.ROLE, {}), {"sound": samples})
+    span = {"speech": [[0, 32_000, 0, 0]]}
+    whisper.UNSURE = -100
+    assert hearing.process({"heard": [["sound", len(samples)]]}, span, desk)["words"] > 0
+
+
 def notes(made: bytes, output: str) -> list[str | None]:
     """Return the column `note` of an output, empty text as None."""
     if output == "jsonl":
@@ -166,6 +195,9 @@ if __name__ == "__main__":
         fold_images()
     if (package / "numpy").is_dir() and (package / "av").is_dir():
         plan_videos()
+        describe_videos()
+    if (package / "ctranslate2").is_dir():
+        hear()
     if (package / "imageio_ffmpeg").is_dir():
         fold_videos()
     import fanfold

@@ -14,7 +14,8 @@ import pytest
 from fanfold import errors, steps
 from fanfold.kinds.image import staging
 from fanfold.kinds.table import planning
-from fanfold.kinds.video import media
+from fanfold.kinds.video import describing, media
+from fanfold.kinds.video.speech import hearing
 from tests.stack import definition as asl
 from tests.stack import template
 
@@ -155,7 +156,15 @@ def test_the_template_gives_every_substitution_and_no_other(machine: str) -> Non
     [
         ("TableMachine", {planning.ROLE: "TableRows", steps.INDEX: "TableIndex"}),
         ("ImageMachine", {staging.ROLE: "ImagePixels", steps.INDEX: "ImageIndex"}),
-        ("VideoMachine", {media.ROLE: "VideoEncode", steps.INDEX: "VideoIndex"}),
+        (
+            "VideoMachine",
+            {
+                describing.ROLE: "VideoDescribe",
+                media.ROLE: "VideoEncode",
+                hearing.ROLE: "VideoSpeech",
+                steps.INDEX: "VideoIndex",
+            },
+        ),
     ],
 )
 def test_every_role_of_a_plan_line_has_a_worker(machine: str, workers_of: dict[str, str]) -> None:

@@ -19,6 +19,8 @@ from fanfold.aws.objects import PART_MIN_BYTES
 from fanfold.aws.stores import Stores
 from fanfold.errors import SourceGone, TransientError
 from fanfold.job import Job
+from fanfold.kinds.video.speech import whisper
+from fanfold.kinds.video.speech.words import Word
 from fanfold.model import Copied, ObjectRef
 from tests.fakes import made_stores, table_recipe
 from tests.kinds.image.pictures import picture, saved
@@ -35,7 +37,12 @@ recipes:
   orders: {table: {chunk: 64KiB, index: {partition: id}}}
   large: {table: {output: csv}}
   photos: {image: {tiles: {size: 64}}}
-  talks: {video: {segment: 1s, renditions: [{name: live, format: hls}, {name: web, audio: opus}]}}
+  talks:
+    video:
+      segment: 1s
+      renditions: [{name: live, format: hls}, {name: web, audio: opus}]
+      posters: {every: 1s}
+      transcript: {}
 """
 
 SMALL = b"id,at\n" + b"".join(b"%d,2026-01-01\n" % number for number in range(20))
@@ -59,33 +66,31 @@ NEVER_CALLED = {
 UNVERSIONED = ("s3:GetObject", "arn:aws:s3:::uploads/*")
 VERSIONED = ("s3:GetObjectVersion", "arn:aws:s3:::uploads/*")
 
+VIDEO_READERS = ("VideoSplit", "VideoDescribe", "VideoEncode")
+
 # What roles allow beyond the calls of these jobs, and why.
 BESIDES: dict[str, dict[Need, str]] = {
     **{
         function: {UNVERSIONED: "an operator may suspend the versioning of uploads"}
-        for function in ("Intake", "TableSplit", "TableRows", "ImageSplit", "ImagePixels", "VideoSplit", "VideoEncode")
+        for function in ("Intake", "TableSplit", "TableRows", "ImageSplit", "ImagePixels", *VIDEO_READERS)
     },
     "TableMerge": {
         UNVERSIONED: "Merge scans the span of a chunk that failed before it noted where its rows lie",
         VERSIONED: "the same",
     },
-    **{
-        function: {
-            ("dynamodb:DeleteItem", "arn:aws:dynamodb:us-east-1:123456789012:table/records"): (
-                f"{what} has one record, which the next version writes over; records of words would go"
-            ),
-        }
-        for function, what in (("ImageIndex", "an image"), ("VideoIndex", "a video"))
+    "ImageIndex": {
+        ("dynamodb:DeleteItem", "arn:aws:dynamodb:us-east-1:123456789012:table/records"): (
+            "an image has one record, which the next version writes over; records of words would go"
+        ),
     },
 }
 
 
-FUNCTIONS = {
-    "table": ("TableSplit", "TableRows", "TableIndex", "TableMerge"),
-    "image": ("ImageSplit", "ImagePixels", "ImageIndex", "ImageMerge"),
-    "video": ("VideoSplit", "VideoEncode", "VideoIndex", "VideoMerge"),
-}
-"""What splits, works, writes records and merges."""
+class Talker:
+    """Hears as many words as there are seconds, where the model would have to listen."""
+
+    def words(self, samples: Any, offset_ms: int) -> list[Word]:
+        return [Word(f"word{at}", at * 1000, at * 1000 + 500, 1.0) for at in range(len(samples) // 16_000)]
 
 
 @pytest.fixture
@@ -117,16 +122,15 @@ def take_in(stores: Stores, watched: Watched, event: dict[str, Any]) -> dict[str
 def run(stores: Stores, watched: Watched, told: dict[str, Any]) -> dict[str, Any]:
     """Run a job from Split to its summary, each step as its function."""
     kind = Job.from_json(told).kind
-    split, work, index, merge = FUNCTIONS[kind]
+    split, merge = f"{kind.capitalize()}Split", f"{kind.capitalize()}Merge"
     with watched.as_function(split):
         answer = steps.split(told | {"execution": EXECUTION_ARN}, stores)
     while answer["again"]:
         for text in stores.work.get(answer["plan"]).splitlines():
             line = json.loads(text)
-            indexes = line["role"] == steps.INDEX
             event = {"job": answer["job"], "execution": EXECUTION_ARN, "line": line, "attempt": 1}
-            with watched.as_function(index if indexes else work):
-                (steps.index if indexes else steps.work)(event, stores)
+            with watched.as_function(kind.capitalize() + line["role"].capitalize()):
+                (steps.index if line["role"] == steps.INDEX else steps.work)(event, stores)
         with watched.as_function(merge):
             answer = steps.merge(answer, stores)
     return answer
@@ -184,8 +188,9 @@ def change(stores: Stores, watched: Watched) -> None:
 
 
 @pytest.fixture
-def watched(stores: Stores) -> Watched:
+def watched(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Watched:
     """Return what each function called while jobs were taken in, repaired, indexed, published and failed."""
+    monkeypatch.setattr(whisper, "loaded", Talker)
     found = Watched(stores)
     stores.work.put(intake.RECIPES_KEY, RECIPES)
     told = take_in(stores, found, upload(stores, "large/a.csv", LARGE))
