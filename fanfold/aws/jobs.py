@@ -29,7 +29,16 @@ _read = TypeDeserializer().deserialize
 
 
 def _item(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: _write(value) for name, value in values.items()}
+    return {name: _write(_exact(value)) for name, value in values.items()}
+
+
+def _exact(value: Any) -> Any:
+    """Return a value with its floats as the decimals that they are written as: DynamoDB takes no others."""
+    if isinstance(value, float):
+        return Decimal(repr(value))
+    if isinstance(value, dict):
+        return {name: _exact(inner) for name, inner in value.items()}
+    return [_exact(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _plain(value: Any) -> Any:

@@ -59,6 +59,14 @@ def test_a_job_that_is_replayed_hears_no_more_of_the_failure_before(stores: Stor
     assert stores.jobs.get(job.id)["status"] == "SUCCEEDED"
 
 
+def test_stats_keep_their_fractions(stores: Stores) -> None:
+    job = uploaded(stores, b"x")
+    stores.jobs.begin(job)
+    stats = {"seconds": 44.374, "frames": 3, "most": [0.1, 2]}
+    stores.jobs.status(job.id, "SUCCEEDED", "1.0.1", stats=stats)
+    assert stores.jobs.get(job.id)["stats"] == stats
+
+
 def test_the_status_of_a_job_that_nobody_began_is_not_recorded(stores: Stores) -> None:
     assert not stores.jobs.status("unknown", "RUNNING", "1.0.0")
 
