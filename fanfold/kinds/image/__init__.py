@@ -6,13 +6,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 
 from fanfold.kinds.image.formats import sniff
 from fanfold.kinds.image.recipe import ImageRecipe
-from fanfold.model import Again, Desk, Folded, Forecast, Json, Line, PartObject, Plan, Record, Round, Source
+from fanfold.model import Again, Desk, Folded, Forecast, Json, Line, Plan, Record, Round, Source
 
 __all__ = ["forecast", "merge", "name", "parts_version", "plan", "process", "records", "sniff"]
 
@@ -44,12 +42,10 @@ def process(source: Source, recipe: ImageRecipe, layout: Json, line: Line, desk:
 
 
 def records(recipe: ImageRecipe, layout: Json, line: Line, desk: Desk) -> Iterator[Record]:
-    """Yield the image's one record: what `metadata.json` says, and what was made of the image."""
-    from fanfold.kinds.image.metadata import UNRECORDED
+    """Yield the image's record, and those of the words in it: see `recording.records`."""
+    from fanfold.kinds.image import recording
 
-    described = json.loads(desk.read(PartObject(line.span["key"], line.span["bytes"])), parse_float=Decimal)
-    recorded = {name: value for name, value in described.items() if name not in UNRECORDED}
-    yield Record("", None, 0, {**recorded, "outputs": line.span["outputs"]})
+    return recording.records(line, desk)
 
 
 def merge(round: Round) -> Again | Folded:

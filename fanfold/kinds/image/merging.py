@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from fanfold.kinds.image import planning, staging
 from fanfold.kinds.image.encoding import TYPES
-from fanfold.kinds.image.places import TALLY
+from fanfold.kinds.image.places import SEEN, TALLY
 from fanfold.kinds.image.tiles import TILES, TILES_INDEX, descriptor
 from fanfold.model import Again, Copied, Folded, Line, Output, Part, Round
 
@@ -27,9 +27,9 @@ def merge(round: Round) -> Again | Folded:
         return Folded((), {}, missing=missing)
     parts = [part for _, part in made if part is not None]
     if not any(line.role == INDEX for line in round.lines[-1]):
-        if again := _next(round, parts[-len(round.lines[-1]) :]):
+        if again := _next(round, parts[-len(round.lines[-1]) :]) or _fold(round, parts):
             return again
-        if round.recipe.metadata:
+        if round.recipe.metadata or round.recipe.recognise:
             return Again([_index_line(round, parts)], publishes=True)
     outputs = [_whole(part, name) for part in parts for name in part.facts.get("outputs", ())]
     if round.recipe.tiles:
@@ -43,6 +43,8 @@ def merge(round: Round) -> Again | Folded:
         "frames": parts[0].facts.get("frames", 1),
         "tiles": sum(part.facts.get("tiles", 0) for part in parts),
     }
+    for part in parts:
+        stats |= part.facts.get("recognised", {})
     return Folded(outputs, stats)
 
 
@@ -52,6 +54,9 @@ def _next(round: Round, parts: Sequence[Part]) -> Again | None:
     layout = round.layouts[first.layout]
     if "prepare" in first.span:
         return planning.prepared(round.recipe, layout, parts[0])
+    if "whole" in first.span and round.recipe.recognise:
+        following = staging.whole(round.recipe, layout, parts[0])
+        return Again(staging.recognised(round.recipe, following, len(round.lines)), following)
     if "cut" not in first.span:
         return None
     cut = [part for part in parts if "cut" in part.line.span]
@@ -64,6 +69,19 @@ def _next(round: Round, parts: Sequence[Part]) -> Again | None:
     return Again(lines, following) if lines else None
 
 
+def _fold(round: Round, parts: Sequence[Part]) -> Again | None:
+    """Return the round that makes one list of what was recognised in all pieces, None once there is one."""
+    if not round.recipe.recognise or any("recognised" in part.facts for part in parts):
+        return None
+    seen = [part for part in parts if SEEN in part.objects]
+    layout = round.layouts[seen[0].line.layout]
+    objects = [part.objects[SEEN] for part in seen]
+    following = {name: layout[name] for name in ("header", "whole", "top")}
+    following["seen"] = [[one.key, one.size_bytes] for one in objects]
+    line = Line(f"{len(round.lines)}-00000", staging.ROLE, {"finish": staging.RECOGNISED})
+    return Again([line], following)
+
+
 def _sides(round: Round, parts: Sequence[Part]) -> tuple[int, int]:
     """Return width and height of the image as it is looked at."""
     layout = round.layouts[-1] if "whole" in round.layouts[-1] else None
@@ -71,10 +89,15 @@ def _sides(round: Round, parts: Sequence[Part]) -> tuple[int, int]:
 
 
 def _index_line(round: Round, parts: Sequence[Part]) -> Line:
-    described = next(part.objects["metadata.json"] for part in parts if "metadata.json" in part.objects)
+    objects = {name: part.objects[name] for part in parts for name in part.facts.get("outputs", ())}
     outputs = [name for part in parts for name in part.facts.get("outputs", ())]
     outputs += ["tiles.dzi"] if round.recipe.tiles else []
-    span = {"key": described.key, "bytes": described.size_bytes, "outputs": outputs}
+    told = {
+        name: [one.key, one.size_bytes]
+        for name, output in (("metadata", "metadata.json"), ("recognised", "recognised.json"))
+        if (one := objects.get(output))
+    }
+    span = {"outputs": outputs, **told}
     return Line(f"{len(round.lines)}-00000", INDEX, span, parts[-1].line.layout)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fanfold.kinds.image.tiff.reading import Page
-from fanfold.model import Part, PartObject
+from fanfold.model import Json, Part, PartObject
 
 BLOCK_WIDTH = 4096
 """How wide the blocks of a strip are that a preparation writes."""
@@ -14,8 +14,8 @@ BLOCK_WIDTH = 4096
 PLAIN, FLAT = "plain", "flat"
 """The image itself, and, where the tiles have no alpha and the image does, the image on white."""
 
-TALLY = "tally"
-"""The object of a part that says what was counted in its rectangle."""
+TALLY, SEEN = "tally", "seen"
+"""The objects of a part that say what was counted in its rectangle, and what was seen in its piece."""
 
 
 def of_page(page: Page) -> dict[str, Any]:
@@ -33,9 +33,18 @@ def of_preparation(part: Part) -> dict[str, Any]:
             "places": [places.key, places.size_bytes],
             "orientation": facts["orientation"],
         }
-    strips = [part.objects[name] for name in sorted(part.objects)]
+    return _of_strips(part, "strip", facts, facts["orientation"])
+
+
+def of_levels(part: Part) -> list[dict[str, Any]]:
+    """Return what was left of an image that was decoded at once: itself, its half, and so on."""
+    return [_of_strips(part, f"level-{times}", facts) for times, facts in enumerate(part.facts["levels"])]
+
+
+def _of_strips(part: Part, name: str, facts: Json, orientation: int = 1) -> dict[str, Any]:
+    strips = [part.objects[one] for one in sorted(part.objects) if one.startswith(f"{name}-")]
     sides = BLOCK_WIDTH, facts["rows"]
-    return of_blocks((facts["width"], facts["height"]), facts["bands"], sides, strips, facts["orientation"])
+    return of_blocks((facts["width"], facts["height"]), facts["bands"], sides, strips, orientation)
 
 
 def of_blocks(

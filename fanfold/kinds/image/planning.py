@@ -8,6 +8,7 @@ from fanfold.kinds.image.fitting import fit
 from fanfold.kinds.image.headers import Reader, read_header
 from fanfold.kinds.image.places import of_page, of_preparation
 from fanfold.kinds.image.recipe import ImageRecipe, Rendition
+from fanfold.kinds.image.recognition import pieces
 from fanfold.kinds.image.staging import ROLE
 from fanfold.kinds.image.supertiles import grid
 from fanfold.kinds.image.tiff.reading import Page, read_page
@@ -21,6 +22,9 @@ PIXELS_A_SECOND = 40e6
 
 ENCODED_A_SECOND = {"jpeg": 100e6, "png": 15e6, "webp": 10e6, "avif": 3e6}
 """Pixels that one worker encodes; orders of magnitude, measured on one core of a shared machine."""
+
+RECOGNISED_A_SECOND = {"text": 0.5e6, "faces": 3e6}
+"""Pixels of pieces that one worker recognises with the embedded engine: text, where there is much of it."""
 
 AROUND_CHUNK_S = 0.5
 
@@ -81,19 +85,26 @@ def forecast(source: Source, recipe: ImageRecipe, plan: Plan) -> Forecast:
     finishing_s = [_rendition_s(rendition, header) for rendition in recipe.renditions]
     if recipe.convert:
         finishing_s.append(pixels / ENCODED_A_SECOND[recipe.convert.format])
+    seen = _pieces(recipe, header["width"], header["height"])
+    piece_s = _piece_s(recipe, header)
+    # What was seen is folded in a round of its own.
+    seen_s = [-(-seen // recipe.concurrency) * piece_s, 0.1] if seen else []
     if header is plan.layout:
         seconds = pixels / PIXELS_A_SECOND + encoding_s + sum(finishing_s)
-        return Forecast(1, source.size_bytes, 1, seconds, AROUND_CHUNK_S + seconds)
+        waits_s = sum(AROUND_CHUNK_S + one for one in [seconds, *seen_s])
+        return Forecast(1, source.size_bytes, 1 + seen + bool(seen), seconds + seen * piece_s, waits_s)
     preparing_s = pixels / PIXELS_A_SECOND if plan.prepares else 0.0
     cutting_s = pixels / PIXELS_A_SECOND + encoding_s
-    chunks = len(plan.lines) if not plan.prepares else _rectangles(recipe, header["width"], header["height"])
+    chunks = _rectangles(recipe, header["width"], header["height"])
+    if not plan.prepares:
+        chunks = sum(line.role == ROLE for line in plan.lines)
     at_once = -(-chunks // recipe.concurrency)
-    longest = [preparing_s, at_once * cutting_s / chunks, max(finishing_s, default=0.0)]
+    longest = [preparing_s, at_once * cutting_s / chunks, max(finishing_s, default=0.0), *seen_s]
     return Forecast(
         chunks,
         source.size_bytes // chunks,
-        chunks + plan.prepares,
-        preparing_s + cutting_s + sum(finishing_s),
+        chunks + plan.prepares + seen + bool(seen),
+        preparing_s + cutting_s + sum(finishing_s) + seen * piece_s,
         sum(AROUND_CHUNK_S + seconds for seconds in longest if seconds),
     )
 
@@ -102,6 +113,17 @@ def _rendition_s(rendition: Rendition, header: Json) -> float:
     width, height = int(header["width"]), int(header["height"])
     sides = (rendition.width or width) * (rendition.height or height)
     return min(sides, width * height) / ENCODED_A_SECOND[rendition.format]
+
+
+def _pieces(recipe: ImageRecipe, width: int, height: int) -> int:
+    return pieces.count(width, height) if recipe.recognise else 0
+
+
+def _piece_s(recipe: ImageRecipe, header: Json) -> float:
+    if recipe.recognise is None:
+        return 0.0
+    pixels = min(header["width"], pieces.SIDE) * min(header["height"], pieces.SIDE)
+    return float(pixels * sum(1 / RECOGNISED_A_SECOND[what] for what in recipe.recognise.what))
 
 
 def _rectangles(recipe: ImageRecipe, width: int, height: int) -> int:

@@ -39,16 +39,8 @@ def prepare(source: Source, recipe: ImageRecipe, header: Header, desk: Desk) -> 
             raise TooManyPixels(limits.unstreamed(header.format, opened.width, opened.height))
         frames = opened.get("n-pages") if header.format in ("gif", "webp") and opened.get_typeof("n-pages") else 1
         image = normalised(opened)
-        rows = max(1, min(image.height, STRIP_PIXELS // image.width))
-        _write(image, rows, desk)
-    return {
-        "width": image.width,
-        "height": image.height,
-        "bands": image.bands,
-        "rows": rows,
-        "orientation": orientation,
-        "frames": frames,
-    }
+        written = write(image, "strip", desk)
+    return {**written, "orientation": orientation, "frames": frames}
 
 
 def splits(recipe: ImageRecipe, groups: Groups) -> bool:
@@ -68,8 +60,9 @@ def _find(source: Source, groups: Groups, orientation: int, desk: Desk) -> Mappi
     }
 
 
-def _write(image: pyvips.Image, rows: int, desk: Desk) -> None:
-    """Write the pixels of so many rows at a time, as blocks one behind the other."""
+def write(image: pyvips.Image, name: str, desk: Desk) -> Mapping[str, Json]:
+    """Write the pixels, some rows at a time, as blocks one behind the other; return what `places` asks for."""
+    rows = max(1, min(image.height, STRIP_PIXELS // image.width))
     row_bytes = image.width * image.bands
     strip = memoryview(bytearray(rows * row_bytes))
     held = written = 0
@@ -77,7 +70,7 @@ def _write(image: pyvips.Image, rows: int, desk: Desk) -> None:
 
     def flush() -> None:
         nonlocal held, written
-        desk.write(f"strip-{written:05}", b"".join(_blocks(strip[:held], image.width, image.bands)))
+        desk.write(f"{name}-{written:05}", b"".join(_blocks(strip[:held], image.width, image.bands)))
         held, written = 0, written + 1
 
     def take(data: bytes) -> int:
@@ -104,6 +97,7 @@ def _write(image: pyvips.Image, rows: int, desk: Desk) -> None:
             raise failure
     if held:
         flush()
+    return {"width": image.width, "height": image.height, "bands": image.bands, "rows": rows}
 
 
 def _blocks(strip: memoryview, width: int, bands: int) -> Iterator[memoryview]:

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from fanfold.fields import KindRecipe, Strict
+from fanfold.recognition import ENGINES
 
 EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp", "avif": "avif"}
 
@@ -74,6 +75,22 @@ class Convert(Strict):
         return f"converted.{EXTENSIONS[self.format]}"
 
 
+class Recognise(Strict):
+    """What is recognised in the image, and who does it."""
+
+    what: tuple[Literal["text", "faces"], ...] = Field(default=("text", "faces"), strict=False, min_length=1)
+    min_confidence: float = Field(default=0.5, ge=0, le=1)
+    engine: str = "embedded"
+
+    @model_validator(mode="after")
+    def _names_an_engine(self) -> Self:
+        if self.engine not in ENGINES:
+            raise ValueError(f"`engine` is one of {', '.join(ENGINES)}")
+        if len(set(self.what)) < len(self.what):
+            raise ValueError("`what` names something twice")
+        return self
+
+
 class ImageRecipe(KindRecipe):
     """What is made of an image, and how large it may be."""
 
@@ -83,6 +100,7 @@ class ImageRecipe(KindRecipe):
     renditions: tuple[Rendition, ...] = Field(default=(), strict=False, max_length=100)
     tiles: Tiles | None = None
     convert: Convert | None = None
+    recognise: Recognise | None = None
     pixels: int = Field(default=5_000_000_000, ge=1)
     pixels_per_byte: int = Field(default=10_000, ge=1)
 

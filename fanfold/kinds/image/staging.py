@@ -1,4 +1,5 @@
-"""The rounds of a large image: cut it, cut what is left while that is too large, then finish every output.
+"""The rounds of a large image: cut it, cut what is left while that is too large, then finish every output. Recognition
+goes beside them, each level as soon as its pixels are there.
 
 A stage is a level of the pyramid, the whole image first. Its layout says which level it is, how it is cut, and where
 the pixels lie of this level and of others that outputs are made of.
@@ -10,14 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fanfold.kinds.image import fitting, limits
-from fanfold.kinds.image.places import FLAT, PLAIN, of_blocks
+from fanfold.kinds.image.places import FLAT, PLAIN, of_blocks, of_levels
 from fanfold.kinds.image.recipe import SMALL, ImageRecipe
+from fanfold.kinds.image.recognition import pieces
 from fanfold.kinds.image.supertiles import Grid, grid
 from fanfold.model import Json, Line, Part
 
-ROLE = "pixels"
+ROLE, RECOGNISE = "pixels", "recognise"
 
-TILES, METADATA, CONVERTED = "tiles", "metadata", "converted"
+TILES, METADATA, CONVERTED, RECOGNISED = "tiles", "metadata", "converted", "recognised"
 """What is finished besides renditions; none of those can be called so."""
 
 
@@ -49,6 +51,8 @@ def _layout(
     recipe: ImageRecipe, header: Json, whole: Sequence[int], level: int, levels: Json, cut: Grid | None
 ) -> Json:
     asked = {level_of(recipe, what, whole) for what in _outputs(recipe)}
+    if recipe.recognise:
+        asked |= set(pieces.levels(whole[0], whole[1]))
     return {
         "header": header,
         "whole": list(whole),
@@ -72,7 +76,22 @@ def lines(recipe: ImageRecipe, layout: Json, round: int) -> list[Line]:
     spans = list(_finished(recipe, layout))
     if layout["grid"]:
         spans = [*({"cut": list(span)} for span in Grid(**layout["grid"]).spans()), *spans]
-    return [Line(f"{round}-{number:05}", ROLE, span) for number, span in enumerate(spans)]
+    made = [Line(f"{round}-{number:05}", ROLE, span) for number, span in enumerate(spans)]
+    return [*made, *recognised(recipe, layout, round, len(made))]
+
+
+def recognised(recipe: ImageRecipe, layout: Json, round: int, first: int = 0) -> list[Line]:
+    """Return the lines that recognise what a stage is the first, or the last, to have; `first`: the first's number."""
+    spans = enumerate(_recognised(recipe, layout), start=first)
+    return [Line(f"{round}-{number:05}", RECOGNISE, span) for number, span in spans]
+
+
+def whole(recipe: ImageRecipe, header: Json, part: Part) -> Json:
+    """Return the layout of the stage that recognises an image which was decoded at once: all its levels lie there."""
+    sides = part.facts["width"], part.facts["height"]
+    top = fitting.levels(*sides) - 1
+    levels = {str(top - times): {PLAIN: raster} for times, raster in enumerate(of_levels(part))}
+    return _layout(recipe, header, sides, top, levels, None)
 
 
 def _finished(recipe: ImageRecipe, layout: Json) -> Iterator[Mapping[str, Any]]:
@@ -89,6 +108,21 @@ def _finished(recipe: ImageRecipe, layout: Json) -> Iterator[Mapping[str, Any]]:
             yield {"finish": what, "level": levels[0]}
     if is_last and recipe.tiles:
         yield {"finish": TILES, "level": levels[0]}
+
+
+def _recognised(recipe: ImageRecipe, layout: Json) -> Iterator[Mapping[str, Any]]:
+    """Yield the pieces of the levels that this stage is the first, or the last, to have."""
+    if not recipe.recognise:
+        return
+    there = sorted(map(int, layout["levels"]))
+    is_first, is_last = layout["level"] == layout["top"], layout["grid"] is None
+    for level in pieces.levels(*layout["whole"]):
+        is_new = level in there and (is_first or level != layout["top"])
+        if is_new or (is_last and level < there[0]):
+            times = layout["top"] - level
+            width, height = (-(-side >> times) for side in layout["whole"])
+            of = level if level in there else there[0]
+            yield from ({"recognise": list(box), "level": level, "of": of} for box in pieces.pieces(width, height))
 
 
 def _outputs(recipe: ImageRecipe) -> list[str]:

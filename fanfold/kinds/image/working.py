@@ -19,6 +19,7 @@ from fanfold.kinds.image.headers import Header
 from fanfold.kinds.image.pixels import decode, decoding, flattened
 from fanfold.kinds.image.pyramid import Levels
 from fanfold.kinds.image.recipe import SMALL, ImageRecipe
+from fanfold.kinds.image.recognition import pieces
 from fanfold.kinds.image.tallies import Tally
 from fanfold.model import Desk, Json, Line, Source
 
@@ -32,6 +33,15 @@ def process(source: Source, recipe: ImageRecipe, layout: Json, line: Line, desk:
             return preparing.prepare(source, recipe, Header(**layout["header"]), desk)
         case {"cut": box}:
             return cutting.cut(source, recipe, layout, box, desk)
+        case {"recognise": _}:
+            # The functions of every other role have no models in their packages.
+            from fanfold.kinds.image.recognition import working as recognition
+
+            return recognition.recognise(source, recipe, layout, line.span, desk)
+        case {"finish": "recognised"}:
+            from fanfold.kinds.image.recognition import working as recognition
+
+            return recognition.fold(recipe, layout, desk)
         case {"finish": _}:
             return finishing.finish(source, recipe, layout, line.span, desk)
         case _:
@@ -70,13 +80,20 @@ def _whole(source: Source, recipe: ImageRecipe, layout: Json, desk: Desk) -> Map
             is_flat = tiles.is_flat(recipe.tiles, first)
             shown = Levels(flattened(first).copy_memory()) if is_flat else pyramids[0]
             count = tiles.write(tiles.cut(shown, recipe.tiles), desk)
-    return {
+    facts = {
         "width": first.width,
         "height": first.height,
         "frames": len(frames),
         "outputs": outputs,
         "tiles": count,
     }
+    return facts | {"levels": _left(pyramids[0], desk)} if recipe.recognise else facts
+
+
+def _left(image: Levels, desk: Desk) -> list[Mapping[str, Json]]:
+    """Write the pixels of every level that is recognised."""
+    levels = pieces.levels(image[0].width, image[0].height)
+    return [preparing.write(image[times], f"level-{times}", desk) for times, _ in enumerate(levels)]
 
 
 def _kept(frames: Sequence[One], format: str) -> Sequence[One]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import random
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyvips
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 
 def picture(width: int, height: int, mode: str = "RGB", seed: int = 0) -> Image.Image:
@@ -22,6 +23,17 @@ def picture(width: int, height: int, mode: str = "RGB", seed: int = 0) -> Image.
         for y in range(height)
     ]  # fmt: skip
     return Image.frombytes(mode, (width, height), b"".join(rows))
+
+
+def written(
+    size: tuple[int, int], lines: Sequence[tuple[int, int, int, str]], background: str = "white"
+) -> Image.Image:
+    """Return a picture with lines: where each begins, how large it is, and what it says."""
+    image = Image.new("RGB", size, background)
+    pen = ImageDraw.Draw(image)
+    for left, top, height, text in lines:
+        pen.text((left, top), text, fill="black", font=ImageFont.load_default(height))
+    return image
 
 
 def saved(image: Image.Image, format: str, **options: Any) -> bytes:
