@@ -10,6 +10,9 @@ build-TableSplit build-TableRows build-TableIndex build-TableMerge:
 build-ImageSplit build-ImagePixels build-ImageIndex build-ImageMerge:
 	packaging/bundle.sh image "$(ARTIFACTS_DIR)"
 
+build-ImageRecognise:
+	packaging/bundle.sh recognise "$(ARTIFACTS_DIR)"
+
 build-VideoSplit build-VideoDescribe build-VideoIndex build-VideoMerge:
 	packaging/bundle.sh video "$(ARTIFACTS_DIR)"
 
@@ -20,5 +23,5 @@ build-VideoSpeech:
 	packaging/bundle.sh speech "$(ARTIFACTS_DIR)"
 
 .PHONY: build-Intake build-Watch build-Totals build-TableSplit build-TableRows build-TableIndex build-TableMerge
-.PHONY: build-ImageSplit build-ImagePixels build-ImageIndex build-ImageMerge
+.PHONY: build-ImageSplit build-ImagePixels build-ImageIndex build-ImageMerge build-ImageRecognise
 .PHONY: build-VideoSplit build-VideoDescribe build-VideoEncode build-VideoSpeech build-VideoIndex build-VideoMerge

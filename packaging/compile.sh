@@ -21,6 +21,7 @@ compile() { # OUTPUT EXTRA...
 uv pip compile --quiet --extra all --python-version 3.13 --no-header --no-annotate pyproject.toml >"$together"
 compile packaging/core.txt
 compile packaging/image.txt image
+compile packaging/recognise.txt image recognise
 compile packaging/table.txt table
 compile packaging/video.txt decode
 compile packaging/encode.txt encode

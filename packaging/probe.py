@@ -28,7 +28,7 @@ ENVIRONMENT = {
     "POWERTOOLS_SERVICE_NAME": "fanfold",
 }
 
-CLIENTS = ["dynamodb", "s3", "stepfunctions"]
+CLIENTS = ["dynamodb", "rekognition", "s3", "stepfunctions"]
 
 COLUMNS = {"id": "integer", "at": "date", "price": "decimal(10,2)", "note": "text"}
 
@@ -107,6 +107,29 @@ def fold_images() -> None:
             assert [opened(outputs[name]).size for name in ("jpeg.jpg", "png.png", "webp.webp")] == [(90, 60)] * 3
             assert {"avif.avif", "tiles.dzi", "metadata.json"} < outputs.keys()
     assert Image.open(io.BytesIO(outputs["jpeg.jpg"])).format == "JPEG"
+
+
+def recognise() -> None:
+    """Have an image recognised that is cut and one that is not, and read what is written on it."""
+    import cv2
+    import numpy
+    from PIL import Image
+
+    from fanfold.kinds import image
+    from fanfold.kinds.image import limits
+    from fanfold.kinds.image.recipe import ImageRecipe
+    from tests.kinds.driver import run
+
+    pixels = numpy.full((200, 400, 3), 255, numpy.uint8)
+    cv2.putText(pixels, "fanfold", (60, 110), cv2.FONT_HERSHEY_SIMPLEX, 2, (0, 0, 0), 3)
+    saved = io.BytesIO()
+    Image.fromarray(pixels).save(saved, "PNG")
+    for whole_pixels in (limits.WHOLE_PIXELS, 10_000):
+        limits.WHOLE_PIXELS = limits.LEVEL_PIXELS = whole_pixels
+        made = run(image, saved.getvalue(), ImageRecipe.model_validate({"recognise": {}})).outputs["recognised.json"]
+        seen = json.loads(made)
+        assert [line["text"] for line in seen["text"]] == ["fanfold"], seen
+        assert seen["faces"] == []
 
 
 def plan_videos() -> None:
@@ -191,7 +214,9 @@ if __name__ == "__main__":
     if (package / "pyarrow").is_dir():
         fold_tables()
         open_tables()
-    if (package / "pyvips").is_dir():
+    if (package / "rapidocr").is_dir():
+        recognise()
+    elif (package / "pyvips").is_dir():
         fold_images()
     if (package / "numpy").is_dir() and (package / "av").is_dir():
         plan_videos()

@@ -47,10 +47,44 @@ OF_PACKAGES = {
         "*encryption*",
         "interchange",
     ],
+    "aws_lambda_powertools": ["event_handler/openapi/swagger_ui"],
+    "numpy": ["**/tests", "_core/_simd*", "_core/*_tests.*", "f2py", "typing"],
+    "onnxruntime": [
+        "capi/libonnxruntime.so*",  # the module for Python holds all of it once more
+        "datasets",
+        "quantization",
+        "tools",
+        "transformers",
+    ],
+    "rapidocr": ["models/ch_ppocr_mobile_v2.0_cls_mobile.onnx"],
+    "shapely": ["tests"],
+}
+
+# What a package that holds the first may do without: it gets pixels, and opens no HEIC, AVIF, WebP or font.
+BESIDES = {
+    "rapidocr": [
+        "flatbuffers",
+        "google",
+        "numpy/fft",
+        "numpy/polynomial",
+        "numpy/random",
+        "_pillow_heif*",
+        "pillow_heif",
+        "pillow_heif.libs",
+        "PIL/_avif*",
+        "PIL/_imagingcms*",
+        "PIL/_imagingft*",
+        "PIL/_webp*",
+        "pillow.libs/libavif*",
+        "pillow.libs/libfreetype*",
+        "pillow.libs/libharfbuzz*",
+        "pillow.libs/liblcms2*",
+        "yaml/_yaml*",
+    ],
 }
 
 # botocore describes every service of AWS; the handlers speak to these.
-SERVICES = {"dynamodb", "s3", "stepfunctions"}
+SERVICES = {"dynamodb", "rekognition", "s3", "stepfunctions"}
 
 
 def remove(path: Path) -> None:
@@ -66,14 +100,15 @@ def prune(root: Path) -> None:
         for path in list(root.glob(pattern)):
             if path.exists():
                 remove(path)
-    for package, patterns in OF_PACKAGES.items():
-        if not (root / package).is_dir():
-            continue
-        for pattern in patterns:
-            found = list((root / package).glob(pattern))
-            if not found:
-                sys.exit(f"prune.py: {package}/{pattern} matches nothing; drop the rule, or mend it for this version")
-            for path in found:
+    rules = [(package, f"{package}/{pattern}") for package, patterns in OF_PACKAGES.items() for pattern in patterns]
+    rules += [(package, pattern) for package, patterns in BESIDES.items() for pattern in patterns]
+    # Which packages are there is asked first: a rule may remove one.
+    for pattern in [pattern for package, pattern in rules if (root / package).is_dir()]:
+        found = list(root.glob(pattern))
+        if not found:
+            sys.exit(f"prune.py: {pattern} matches nothing; drop the rule, or mend it for this version")
+        for path in found:
+            if path.exists():
                 remove(path)
     for path in list((root / "botocore" / "data").iterdir()):
         if path.is_dir() and path.name not in SERVICES:

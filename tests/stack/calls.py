@@ -33,7 +33,7 @@ NAMES = {
 }
 """What the template's references stand for in the stores of the tests."""
 
-SERVICES = {"s3": "s3", "dynamodb": "dynamodb", "stepfunctions": "states"}
+SERVICES = {"s3": "s3", "dynamodb": "dynamodb", "stepfunctions": "states", "rekognition": "rekognition"}
 
 S3_ACTIONS = {
     "CreateMultipartUpload": "PutObject",
@@ -80,6 +80,8 @@ def needs(service: str, operation: str, params: dict[str, Any]) -> Iterator[Need
     elif service == "dynamodb":
         for table in params.get("RequestItems", [params.get("TableName")]):
             yield f"dynamodb:{operation}", f"arn:aws:dynamodb:{ACCOUNT}:table/{table}"
+    elif service == "rekognition":
+        yield f"rekognition:{operation}", "*"
     else:
         arn = next(params[name] for name in ("mapRunArn", "stateMachineArn", "executionArn") if name in params)
         yield f"states:{operation}", arn
@@ -129,7 +131,7 @@ class Watched:
         }
 
     def idle(self, function: str) -> set[Need]:
-        """Return what the role allows of S3, DynamoDB and Step Functions, and the function never needed."""
+        """Return what the role allows of these services, and the function never needed."""
         used = self.needed.get(function, set())
         return {
             (granted, pattern)

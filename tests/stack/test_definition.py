@@ -155,7 +155,7 @@ def test_the_template_gives_every_substitution_and_no_other(machine: str) -> Non
     ("machine", "workers_of"),
     [
         ("TableMachine", {planning.ROLE: "TableRows", steps.INDEX: "TableIndex"}),
-        ("ImageMachine", {staging.ROLE: "ImagePixels", steps.INDEX: "ImageIndex"}),
+        ("ImageMachine", {staging.ROLE: "ImagePixels", staging.RECOGNISE: "ImageRecognise", steps.INDEX: "ImageIndex"}),
         (
             "VideoMachine",
             {

@@ -15,6 +15,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from fanfold import intake, steps, watch
+from fanfold.aws import rekognition
 from fanfold.aws.objects import PART_MIN_BYTES
 from fanfold.aws.stores import Stores
 from fanfold.errors import SourceGone, TransientError
@@ -22,7 +23,7 @@ from fanfold.job import Job
 from fanfold.kinds.video.speech import whisper
 from fanfold.kinds.video.speech.words import Word
 from fanfold.model import Copied, ObjectRef
-from tests.fakes import made_stores, table_recipe
+from tests.fakes import made_stores, rekognition_answer, table_recipe
 from tests.kinds.image.pictures import picture, saved
 from tests.kinds.video.clips import clip
 from tests.stack import template
@@ -36,7 +37,7 @@ version: 1
 recipes:
   orders: {table: {chunk: 64KiB, index: {partition: id}}}
   large: {table: {output: csv}}
-  photos: {image: {tiles: {size: 64}}}
+  photos: {image: {tiles: {size: 64}, recognise: {engine: rekognition}}}
   talks:
     video:
       segment: 1s
@@ -78,10 +79,9 @@ BESIDES: dict[str, dict[Need, str]] = {
         UNVERSIONED: "Merge scans the span of a chunk that failed before it noted where its rows lie",
         VERSIONED: "the same",
     },
-    "ImageIndex": {
-        ("dynamodb:DeleteItem", "arn:aws:dynamodb:us-east-1:123456789012:table/records"): (
-            "an image has one record, which the next version writes over; records of words would go"
-        ),
+    "ImageRecognise": {
+        UNVERSIONED: "a large TIFF, or JPEG with restart markers, is read where it lies",
+        VERSIONED: "the same",
     },
 }
 
@@ -92,13 +92,23 @@ class Talker:
     def words(self, samples: Any, offset_ms: int) -> list[Word]:
         return [Word(f"word{at}", at * 1000, at * 1000 + 500, 1.0) for at in range(len(samples) // 16_000)]
 
+SIGN = rekognition_answer("Pizza")
+"""What Rekognition reads in the first photo; in the second it reads nothing, so that the word's record goes."""
+
 
 @pytest.fixture
 def stores(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     with mock_aws():
-        yield made_stores()
+        made = made_stores()
+        client = made.account.client("rekognition")
+        monkeypatch.setattr(rekognition, "recogniser", lambda: rekognition.Rekognition(client))
+        with Stubber(client) as stub:
+            for text in (SIGN, {"TextDetections": []}):
+                stub.add_response("detect_text", text)
+                stub.add_response("detect_faces", {"FaceDetails": []})
+            yield made
 
 
 def upload(stores: Stores, key: str, body: bytes) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from tests.stack.template import Statement, environment, named, resources, role_
 from tests.stack.test_definition import STATES
 
 # AWS knows no resources for these.
-# https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html and
-# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
+# https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html,
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html and
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonrekognition.html
 WITHOUT_RESOURCE = {
     "logs:CreateLogDelivery",
     "logs:DeleteLogDelivery",
@@ -25,6 +26,8 @@ WITHOUT_RESOURCE = {
     "logs:ListLogDeliveries",
     "logs:PutResourcePolicy",
     "logs:UpdateLogDelivery",
+    "rekognition:DetectFaces",
+    "rekognition:DetectText",
     "xray:GetSamplingRules",
     "xray:GetSamplingTargets",
     "xray:PutTelemetryRecords",
@@ -140,6 +143,11 @@ def test_only_merge_writes_outputs_and_nobody_writes_or_deletes_uploads() -> Non
         deleted = {statement.resource for statement in statements(role) if statement.action == "s3:DeleteObject"}
         # Outputs that are stale, and lists of records that are gone.
         assert deleted == ({"${Outputs.Arn}/*", "${Work.Arn}/records/*"} if role.endswith("MergeRole") else set())
+
+
+def test_only_the_function_that_recognises_may_ask_rekognition() -> None:
+    asking = {role for role in template.ROLES for found in statements(role) if found.action.startswith("rekognition:")}
+    assert asking == {"ImageRecogniseRole"}
 
 
 @pytest.mark.parametrize("machine", template.MACHINES)
