@@ -57,8 +57,12 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     for heading in headings:
         made.add_column(heading, overflow="fold")
     for row in rows:
-        made.add_row(*(Text(plain(cell), style=COLOURS.get(str(cell), "")) for cell in row))
+        made.add_row(*(Text(plain(_cell(cell)), style=COLOURS.get(str(cell), "")) for cell in row))
     Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(made)
+
+
+def _cell(value: object) -> object:
+    return json.dumps(value, ensure_ascii=False, default=_plain) if isinstance(value, list | dict) else value
 
 
 def size(count: int | float) -> str:

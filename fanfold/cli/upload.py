@@ -125,6 +125,9 @@ def _counted(stats: Mapping[str, Any]) -> Iterator[str]:
     if "width" in stats:
         yield f"{stats['width']:,} × {stats['height']:,} pixels"
     yield from (f"{stats[name]:,} {name}" for name in ("frames", "tiles", "segments") if stats.get(name, 0) > 1)
+    for name, shown in (("text", "line{} of text"), ("faces", "face{}")):
+        if name in stats:
+            yield f"{stats[name]:,} {shown.format('' if stats[name] == 1 else 's')}"
 
 
 def _print(told: dict[str, Any]) -> None:

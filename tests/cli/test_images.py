@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zlib
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pyvips
 
 from fanfold.engine import Engine
 from tests.cli.test_engine import fanfold, ran, told
-from tests.kinds.image.pictures import dzsave, opened, picture, saved
+from tests.kinds.image.pictures import dzsave, opened, picture, saved, written
 
 RECIPES = """
 version: 1
@@ -96,3 +97,29 @@ def test_bad_images_fail_by_name_with_a_remedy(engine: Engine, folder: Path, nam
     assert one["error"]["message"].isprintable()
     assert one["error"]["remedy"].endswith(".")
     assert one["outputs"] == []
+
+
+SIGNS = """
+version: 1
+recipes:
+  signs: {image: {metadata: false, recognise: {}}}
+"""
+
+
+def test_an_image_is_found_by_the_words_in_it_until_a_version_without_them(engine: Engine, folder: Path) -> None:
+    """In any case; the record under its key names them too."""
+    (folder / "recipes.yaml").write_text(SIGNS)
+    here = ("--recipe", "signs", "--recipes", "recipes.yaml")
+    for text, is_there in (("PIZZA 24", True), ("closed", False)):
+        written((400, 120), [(20, 20, 50, text)]).save(folder / "sign.png")
+        found = ran(engine, folder, "sign.png", *here, "--out", folder)
+        assert (found["stats"]["text"], found["stats"]["faces"]) == (1, 0)
+        [line] = json.loads((folder / "recognised.json").read_text())["text"]
+        assert line["text"] == text
+        rows = told(fanfold(engine, folder, "query", "signs", "--word", "Pizza", "--json"))
+        assert [row["key"] for row in rows] == ["signs/sign.png"] * is_there
+        assert [row["box"] for row in rows] == [line["box"]] * is_there
+        [record] = told(fanfold(engine, folder, "query", "signs", "--key", "signs/sign.png", "--json"))
+        assert record["words"] == text.casefold().split()
+    planned = told(fanfold(engine, folder, "plan", "sign.png", *here, "--json"))[0]
+    assert planned["worker_seconds"] > 0

@@ -68,6 +68,7 @@ IMAGE_PARTS = {
     "renditions[].": image_recipe.Rendition,
     "tiles.": image_recipe.Tiles,
     "convert.": image_recipe.Convert,
+    "recognise.": image_recipe.Recognise,
 }
 
 
@@ -97,6 +98,8 @@ def test_the_documented_defaults_of_media_are_the_defaults(kind: str, parts: dic
         for name, field in model.model_fields.items():
             value = "" if field.is_required() else field.default
             shown = "none" if value in (None, ()) else str(value).lower()
+            if isinstance(value, tuple) and value:
+                shown = f"[{', '.join(value)}]"
             assert documented[place + name][1].strip("`") == shown, place + name
 
 
