@@ -92,6 +92,7 @@ class Talker:
     def words(self, samples: Any, offset_ms: int) -> list[Word]:
         return [Word(f"word{at}", at * 1000, at * 1000 + 500, 1.0) for at in range(len(samples) // 16_000)]
 
+
 SIGN = rekognition_answer("Pizza")
 """What Rekognition reads in the first photo; in the second it reads nothing, so that the word's record goes."""
 
