@@ -7,7 +7,8 @@ and the console, on AWS and on the engine. Nothing here is per chunk but reads o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from fanfold.aws.executions import explained
 from fanfold.aws.faults import translated
 from fanfold.aws.stack import Stack
 from fanfold.errors import SourceGone, UsageError
+from fanfold.figures import instant
 from fanfold.job import Keys
 from fanfold.model import Json, Line, Part
 from fanfold.steps import READS_AT_ONCE, Setting, read_layout, read_parts
@@ -69,10 +71,10 @@ def progress(stack: Stack, job_id: str) -> Progress | None:
 
 def jobs(stack: Stack) -> Iterator[dict[str, Any]]:
     """Yield what the Jobs table says of every job, the latest started first."""
-    return (_trued(stack, item) for item in stack.stores.jobs.newest())
+    return (trued(stack, item) for item in stack.stores.jobs.newest())
 
 
-def _trued(stack: Stack, item: dict[str, Any]) -> dict[str, Any]:
+def trued(stack: Stack, item: dict[str, Any]) -> dict[str, Any]:
     """Return a job's item, mended first if it has not heard that its execution ended."""
     if item["status"] != "RUNNING":
         return item
@@ -86,7 +88,7 @@ def _trued(stack: Stack, item: dict[str, Any]) -> dict[str, Any]:
 def find(stack: Stack, wanted: str) -> dict[str, Any]:
     """Return the item of the job whose id begins with `wanted`; raise UsageError where none or several do."""
     if exact := stack.stores.jobs.get(wanted):
-        return _trued(stack, exact)
+        return trued(stack, exact)
     found = [item for item in jobs(stack) if item["job"].startswith(wanted)]
     if len(found) != 1:
         what = "no job begins" if not found else f"{len(found)} jobs begin"
@@ -99,7 +101,7 @@ def job(stack: Stack, wanted: str) -> dict[str, Any]:
     item = find(stack, wanted)
     told: dict[str, Any] = item | {"states": [], "chunks_detail": [], "outputs": [], "missing": []}
     if "execution" in item:
-        told["states"] = states(stack, item["execution"])
+        told["states"] = states(stack.executions.history(item["execution"]))
     if found := progress(stack, item["job"]):
         told["chunks_detail"] = chunks(stack, item, found)
     told["outputs"] = outputs(stack, item)
@@ -142,6 +144,48 @@ def logs(stack: Stack, job_id: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda entry: str(entry["time"]))
 
 
+REPORT = re.compile(r"REPORT RequestId: (\S+)\s.*Memory Size: (\d+) MB\s+Max Memory Used: (\d+) MB")
+"""What Lambda logs at the end of each call: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html"""
+
+REPORTS_SOUGHT = 8
+"""Calls of one chunk whose reports are looked up."""
+
+
+def chunk_log(stack: Stack, item: dict[str, Any], line: Line) -> list[dict[str, Any]]:
+    """Return what the workers logged of one line, in order: as `logs`, and `memory_mb` and `limit_mb` of each call."""
+    client = stack.account.client("logs")
+    kind = item["kind"].capitalize()
+    since = int(instant(item["started"]).timestamp() * 1000)
+    found = []
+    for logical, function in stack.functions.items():
+        if not logical.startswith(kind) or logical.endswith(("Split", "Merge")):
+            continue
+        group = {"logGroupName": f"/aws/lambda/{function}", "startTime": since}
+        with translated(f"reading the logs of {function}"):
+            try:
+                events = _filtered(client, f'"{item["job"]}" "{line.id}"', group)
+            except client.exceptions.ResourceNotFoundException:
+                continue  # a function that was never called has no log
+            entries = [_entry(logical, event) for event in events]
+            calls = {
+                entry["message"]["function_request_id"]
+                for entry in entries
+                if isinstance(entry["message"], dict) and "function_request_id" in entry["message"]
+            }
+            for call in sorted(calls)[:REPORTS_SOUGHT]:
+                for event in _filtered(client, f'"REPORT" "{call}"', group):
+                    if told := REPORT.search(event["message"]):
+                        memory = {"memory_mb": int(told[3]), "limit_mb": int(told[2])}
+                        entries.append(_entry(logical, event) | memory)
+        found += entries
+    return sorted(found, key=lambda entry: str(entry["time"]))
+
+
+def _filtered(client: Any, pattern: str, group: dict[str, Any]) -> list[dict[str, Any]]:
+    pages = client.get_paginator("filter_log_events").paginate(filterPattern=pattern, **group)
+    return [event for page in pages for event in page["events"]]
+
+
 def _entry(function: str, event: dict[str, Any]) -> dict[str, Any]:
     try:
         message = json.loads(event["message"])
@@ -151,21 +195,24 @@ def _entry(function: str, event: dict[str, Any]) -> dict[str, Any]:
     return {"time": at, "function": function, "message": message}
 
 
-def states(stack: Stack, execution: str) -> list[dict[str, Any]]:
-    """Return the states that an execution entered, in order, with when and for how long."""
+def states(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the states that an execution's history says it entered, in order, with when and for how long."""
     entered: list[dict[str, Any]] = []
-    for event in stack.executions.history(execution):
+    for event in events:
         at: datetime = event["timestamp"]
         if event["type"].endswith("StateEntered"):
+            if entered and "_failed" in entered[-1]:
+                entered[-1] |= entered[-1].pop("_failed")  # the redrive goes on in an entry of its own
             name = event["stateEnteredEventDetails"]["name"]
             entered.append({"name": name, "status": "RUNNING", "entered": at.isoformat(), "seconds": None, "_at": at})
         elif event["type"].endswith("StateExited") and entered:
             _leave(entered[-1], "SUCCEEDED", at)
+        elif event["type"] == "ExecutionRedriven" and entered and entered[-1]["status"] == "FAILED":
+            failed = {name: entered[-1][name] for name in ("status", "seconds")}
+            entered[-1] |= {"status": "RUNNING", "seconds": None, "_failed": failed}
         elif event["type"] in ("ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut") and entered:
             _leave(entered[-1], "FAILED", at)
-    for state in entered:
-        del state["_at"]
-    return entered
+    return [{name: value for name, value in state.items() if not name.startswith("_")} for state in entered]
 
 
 def _leave(state: dict[str, Any], status: str, at: datetime) -> None:
@@ -178,22 +225,26 @@ def chunks(stack: Stack, item: dict[str, Any], found: Progress) -> list[dict[str
 
     status: done, reused (by another execution's part), failed or pending.
     """
-    setting = found.setting
 
     def kept(line: Line) -> Json:
-        failure = setting.work.find(setting.keys.failure(line)) if found.parts[line.id] is None else None
-        return json.loads(failure) if failure else None
+        return failure(stack, item["job"], line) if found.parts[line.id] is None else None
 
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
         failures = dict(zip((line.id for line in found.lines), pool.map(kept, found.lines), strict=True))
     if item.get("status") in ("FAILED", "PARTIAL") and any(failures[line.id] is None for line in found.unfinished):
-        failures |= _children_failures(stack, item["execution"])
+        failures |= children_failures(stack, item["execution"])
     return [
         {"id": line.id, "round": number, "role": line.role, "span": dict(line.span)}
         | _told(found.parts[line.id], failures[line.id], item.get("execution"))
         for number, lines in enumerate(found.rounds)
         for line in lines
     ]
+
+
+def failure(stack: Stack, job_id: str, line: Line) -> Json:
+    """Return what a line's worker kept of its failure: error, attempt and seconds; None where it kept nothing."""
+    found = stack.stores.work.find(Keys(job_id).failure(line))
+    return json.loads(found) if found else None
 
 
 def _told(part: Part | None, failure: Json, execution: str | None) -> dict[str, Any]:
@@ -206,7 +257,7 @@ def _told(part: Part | None, failure: Json, execution: str | None) -> dict[str, 
     return {"status": "pending", "attempts": 0, "seconds": None, "error": None}
 
 
-def _children_failures(stack: Stack, execution: str) -> dict[str, Json]:
+def children_failures(stack: Stack, execution: str) -> dict[str, Json]:
     """Return why children failed whose workers died before they could say so: killed, timed out, out of memory."""
     why: dict[str, Json] = {}
     for run in stack.executions.map_runs(execution):

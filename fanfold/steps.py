@@ -439,13 +439,14 @@ def _missing(setting: Setting, planned: Sequence[Line], span: Mapping[str, Json]
 def _summary(
     setting: Setting, event: Event, status: str, planned: Sequence[Line], parts: Mapping[str, Part | None]
 ) -> dict[str, Any]:
+    ran = event["execution"]
     made = [parts[line.id] for line in planned]
-    reused = sum(part is not None and part.execution != event["execution"] for part in made)
+    reused = sum(part is not None and part.execution != ran for part in made)
     failed = made.count(None)
     return {
         "again": False,
         "job": setting.job.id,
-        "execution": event["execution"],
+        "execution": ran,
         "status": status,
         "chunks": {
             "planned": len(made),
@@ -453,5 +454,9 @@ def _summary(
             "reused": reused,
             "repaired": 0,
             "failed": failed,
+        },
+        "effort": {
+            "lines": len(parts),
+            "worker_ms": sum(round(part.seconds * 1000) for part in parts.values() if part and part.execution == ran),
         },
     }

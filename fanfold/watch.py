@@ -24,7 +24,7 @@ def observe(event: Mapping[str, Any], stores: Stores) -> bool:
     if status == "SUCCEEDED":
         summary = json.loads(detail["output"])
         status = summary["status"]
-        facts |= {name: summary[name] for name in ("chunks", "stats", "error", "result") if name in summary}
+        facts |= {name: summary[name] for name in ("chunks", "effort", "stats", "error", "result") if name in summary}
     elif status in UNSUCCESSFUL:
         facts["error"] = Executions(stores.account.client("stepfunctions")).failure(detail["executionArn"])
         status = "FAILED"

@@ -14,7 +14,8 @@ stores = Stores.from_environment()
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    logger.append_keys(job=event["job"])
+    logger.append_keys(job=event["job"], line=event["line"]["id"], attempt=event["attempt"])
+    logger.info("index begins")
     answer = steps.index(event, stores)
     logger.info("index done", answer=answer)
     return answer

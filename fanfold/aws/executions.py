@@ -13,6 +13,12 @@ from fanfold.aws.faults import code, translated
 from fanfold.errors import remedy_of
 from fanfold.job import Job, canonical
 
+CHILDREN_AT_ONCE = 1000
+"""The most executions that Step Functions lists in one call."""
+
+TOO_MANY_FAILED = "States.ExceedToleratedFailureThreshold"
+"""What a Distributed Map fails with."""
+
 UNSUCCESSFUL = ("FAILED", "TIMED_OUT", "ABORTED")
 
 
@@ -50,6 +56,16 @@ class Executions:
         with translated(f"redriving execution {arn}"):
             self.client.redrive_execution(executionArn=arn)
 
+    def stop(self, arn: str) -> None:
+        """End an execution that runs, as ABORTED; its children end too, and it can be redriven."""
+        with translated(f"stopping execution {arn}"):
+            self.client.stop_execution(executionArn=arn, error="Stopped", cause="stopped by its owner")
+
+    def definition(self, arn: str) -> dict[str, Any]:
+        """Return the definition of the state machine that an execution runs, as it was when that started."""
+        with translated(f"reading the state machine of {arn}"):
+            return dict(json.loads(self.client.describe_state_machine_for_execution(executionArn=arn)["definition"]))
+
     def definition_changed(self, arn: str) -> bool:
         """Tell whether an execution's state machine has another definition today than when it started."""
         with translated(f"reading the state machine of {arn}"):
@@ -75,7 +91,9 @@ class Executions:
         """Yield the child executions of a Map Run, all or those of one status; without input, output and error."""
         only = {"statusFilter": status} if status else {}
         with translated(f"reading the children of {map_run_arn}"):
-            pages = self.client.get_paginator("list_executions").paginate(mapRunArn=map_run_arn, **only)
+            pages = self.client.get_paginator("list_executions").paginate(
+                mapRunArn=map_run_arn, PaginationConfig={"PageSize": CHILDREN_AT_ONCE}, **only
+            )
             for page in pages:
                 yield from page["executions"]
 
@@ -87,7 +105,7 @@ class Executions:
         found = self.describe(arn)
         if found["status"] not in UNSUCCESSFUL:
             return None
-        if found.get("error") == "States.ExceedToleratedFailureThreshold":
+        if found.get("error") == TOO_MANY_FAILED:
             for run in reversed(self.map_runs(arn)):
                 for child in self.children(run["mapRunArn"], "FAILED"):
                     return explained(self.describe(child["executionArn"]))

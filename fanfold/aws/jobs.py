@@ -22,6 +22,9 @@ from fanfold.job import Job
 KEEP_S = 90 * 24 * 3600
 """How long a job's item is kept: as long as Step Functions keeps an execution's history."""
 
+STATUSES = ("PENDING", "RUNNING", "SUCCEEDED", "PARTIAL", "FAILED", "IGNORED")
+"""The statuses of a job, as it goes through them."""
+
 SEQUENCER_WIDTH = 64
 
 _write = TypeSerializer().serialize
@@ -62,6 +65,29 @@ def padded(sequencer: str) -> str:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
     """
     return sequencer.upper().ljust(SEQUENCER_WIDTH, "0")
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which jobs are asked for; what is empty asks for nothing."""
+
+    status: str = ""
+    kind: str = ""
+    recipe: str = ""
+    text: str = ""
+    """A part of the object's key, or of the job's id."""
+
+    def expression(self) -> tuple[str, dict[str, str], dict[str, str]]:
+        """Return DynamoDB's filter with its names and values; empty where all jobs pass."""
+        equal = {name: value for name in ("status", "kind", "recipe") if (value := getattr(self, name))}
+        terms = [f"#{name} = :{name}" for name in equal]
+        names = {f"#{name}": name for name in equal}
+        values = {f":{name}": value for name, value in equal.items()}
+        if self.text:
+            terms.append("(contains(#source.#key, :text) OR begins_with(#job, :text))")
+            names |= {"#source": "source", "#key": "key", "#job": "job"}
+            values[":text"] = self.text
+        return " AND ".join(terms), names, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +303,39 @@ class Jobs:
         with translated("reading the Jobs table"):
             for page in pages:
                 yield from map(_values, page["Items"])
+
+    def page(
+        self, count: int, filters: Filters, after: tuple[str, str] | None = None, *, backwards: bool = False
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """Return up to `count` items that pass, the latest started first, and whether there are more behind them.
+
+        after: `started` and id of the job that the page begins behind; None: from the latest on. backwards: the page
+        ends before that job instead, and the answer says whether there are more before it.
+        """
+        condition, names, values = filters.expression()
+        request: dict[str, Any] = {
+            "TableName": self.table,
+            "IndexName": "listing",
+            "KeyConditionExpression": "listing = :jobs",
+            "ExpressionAttributeValues": _item({":jobs": "jobs", **values}),
+            "ScanIndexForward": backwards,
+        }
+        if condition:
+            request |= {"FilterExpression": condition, "ExpressionAttributeNames": names}
+        else:
+            request["Limit"] = count + 1
+        if after:
+            request["ExclusiveStartKey"] = _item({"listing": "jobs", "started": after[0], **_job_key(after[1])})
+        found: list[dict[str, Any]] = []
+        with translated("reading the Jobs table"):
+            while len(found) <= count:
+                answer = self.client.query(**request)
+                found += map(_values, answer["Items"])
+                if "LastEvaluatedKey" not in answer:
+                    break
+                request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        kept = found[:count]
+        return (kept[::-1] if backwards else kept), len(found) > count
 
 
 def _job_key(job_id: str) -> dict[str, str]:

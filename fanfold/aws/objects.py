@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from typing import IO, Any
 
 from botocore.exceptions import ClientError
@@ -80,6 +81,16 @@ def head(account: Account, bucket: str, key: str, version_id: str | None, first_
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """An object as a listing names it."""
+
+    key: str
+    etag: str
+    modified: datetime
+    """To the second."""
+
+
+@dataclass(frozen=True, slots=True)
 class Bucket:
     """A bucket that fanfold writes: small objects whole, outputs from pieces."""
 
@@ -114,6 +125,22 @@ class Bucket:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
         with translated(f"listing s3://{self.name}/{prefix}"):
             return [found["Key"] for page in pages for found in page.get("Contents", ())]
+
+    def listed(self, prefix: str, after: str = "", until: str = "") -> Iterator[Listed]:
+        """Yield the objects right below a prefix, in the order of their keys, with keys in (after, until].
+
+        What lies deeper, behind another slash, is left out. until: empty, to the end.
+        """
+        more = {"StartAfter": after} if after else {}
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.name, Prefix=prefix, Delimiter="/", **more
+        )
+        with translated(f"listing s3://{self.name}/{prefix}"):
+            for page in pages:
+                for found in page.get("Contents", ()):
+                    if until and found["Key"] > until:
+                        return
+                    yield Listed(found["Key"], found["ETag"].strip('"'), found["LastModified"])
 
     def put(self, key: str, body: bytes | IO[bytes], content_type: str = "application/json") -> None:
         """Write one object whole."""

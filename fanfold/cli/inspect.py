@@ -23,7 +23,6 @@ AllChunks = Annotated[bool, typer.Option("--all", help="Show every chunk, not on
 Follow = Annotated[bool, typer.Option("--follow", help="Go on showing what is logged until the job ends.")]
 
 CHUNKS_SHOWN = 20
-STATUSES = ("PENDING", "RUNNING", "SUCCEEDED", "PARTIAL", "FAILED", "IGNORED")
 
 
 def register(app: typer.Typer) -> None:
@@ -39,6 +38,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """List jobs, the latest first."""
         from fanfold import report
+        from fanfold.aws.jobs import STATUSES
 
         wanted = STATUSES if status is None else (status.upper(),)
         if wanted[0] not in STATUSES:

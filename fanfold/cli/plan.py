@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fanfold import costs
 from fanfold.cli import place, show
 from fanfold.cli.given import Chunk, RecipeName, read_recipes
 from fanfold.errors import UnknownFormat, UsageError
@@ -15,14 +16,8 @@ from fanfold.errors import UnknownFormat, UsageError
 PathToPlan = Annotated[Path, typer.Argument(metavar="PATH", help="The file to plan.", show_default=False)]
 RecipesFile = Annotated[Path | None, typer.Option("--recipes", help="The file of recipes that names the recipe.")]
 
-# Ireland and N. Virginia, arm64, November 2026: aws.amazon.com/lambda/pricing, /step-functions/pricing, /s3/pricing.
-LAMBDA_GB_S = 0.0000133334
-TRANSITION = 0.000025
-PUT, GET = 0.000005, 0.0000004
-MEMORY_GB = 3008 / 1024
 AROUND_S = 3.0
 """What Split, Merge and the machine's own steps take of a run."""
-WRITES_A_CHUNK, READS_A_CHUNK, TRANSITIONS_A_CHUNK = 4, 6, 3
 
 
 @dataclass(slots=True)
@@ -96,9 +91,6 @@ def planned(path: Path, recipe_name: str | None, recipes_file: Path | None, chun
     kind = kinds.get(recipe.kind)
     plan = kind.plan(source, recipe.body)
     found = kind.forecast(FileSource(path), recipe.body, plan)
-    cost = found.worker_s * MEMORY_GB * LAMBDA_GB_S + found.lines * (
-        TRANSITIONS_A_CHUNK * TRANSITION + WRITES_A_CHUNK * PUT + READS_A_CHUNK * GET
-    )
     return {
         "path": str(path),
         "kind": recipe.kind,
@@ -111,6 +103,6 @@ def planned(path: Path, recipe_name: str | None, recipes_file: Path | None, chun
         "plan_read_bytes": source.read_bytes,
         "worker_seconds": round(found.worker_s, 3),
         "expected_seconds": round(AROUND_S + found.longest_s, 3),
-        "cost_usd": round(cost, 6),
-        "cost_basis": "us-east-1 list prices of November 2026, arm64; DynamoDB not included",
+        "cost_usd": round(costs.usd(found.worker_s, found.lines), 6),
+        "cost_basis": costs.BASIS,
     }

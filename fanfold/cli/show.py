@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any
 from unicodedata import category
+
+from fanfold.figures import duration, elapsed, size, summed, when
+
+__all__ = ["duration", "elapsed", "plain", "print_json", "say", "size", "summed", "table", "when", "wrong"]
 
 COLOURS = {"SUCCEEDED": "green", "PARTIAL": "yellow", "FAILED": "red", "RUNNING": "cyan", "IGNORED": "dim"}
 
@@ -63,61 +64,3 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 def _cell(value: object) -> object:
     return json.dumps(value, ensure_ascii=False, default=_plain) if isinstance(value, list | dict) else value
-
-
-def size(count: int | float) -> str:
-    """Return a number of bytes as people read it."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"
-
-
-def duration(seconds: float | None) -> str:
-    """Return a duration as people read it."""
-    if seconds is None:
-        return "–"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def when(iso: str | None) -> str:
-    """Return a time of the Jobs table in the local zone."""
-    if not iso:
-        return "–"
-    return datetime.fromisoformat(iso.replace("Z", "+00:00")).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def elapsed(item: dict[str, Any]) -> float | None:
-    """Return how long a job took, None while it runs."""
-    if not (item.get("started") and item.get("stopped")):
-        return None
-    started, stopped = (datetime.fromisoformat(item[name].replace("Z", "+00:00")) for name in ("started", "stopped"))
-    return (stopped - started).total_seconds()
-
-
-LISTED = 8
-"""The most outputs of one folder that are listed one by one."""
-
-
-def summed(outputs: Sequence[Mapping[str, Any]], where: str) -> Iterator[tuple[str, str]]:
-    """Yield where outputs lie, and their size: each for itself, but of a folder of many the folder."""
-    folders = Counter(_folder(output) for output in outputs)
-    shown: dict[str, list[int]] = {}
-    for output in outputs:
-        folder = _folder(output)
-        many = folder and folders[folder] > LISTED
-        path = output[where].removesuffix(output["name"]) + folder + "/" if many else output[where]
-        found = shown.setdefault(path, [0, 0])
-        found[0] += 1
-        found[1] += output["bytes"]
-    for path, (count, total) in shown.items():
-        yield path, (f"{count:,} files, " if count > 1 else "") + size(total)
-
-
-def _folder(output: Mapping[str, Any]) -> str:
-    return str(output["name"]).rpartition("/")[0].partition("/")[0]

@@ -21,7 +21,7 @@ from fanfold.cli.given import (
     check_recipe,
     check_room,
 )
-from fanfold.cli.sending import Upload, send, taken
+from fanfold.sending import Upload, send, taken
 
 if TYPE_CHECKING:
     from fanfold.aws.stack import Stack

@@ -15,7 +15,7 @@ from pathlib import Path
 from fanfold.engine import process
 from fanfold.engine.home import Home
 
-__all__ = ["STACK", "Engine", "down", "find", "session", "up"]
+__all__ = ["STACK", "Engine", "console", "down", "find", "session", "up"]
 
 STACK = "fanfold"
 
@@ -54,6 +54,20 @@ def up(home: Path | None = None, *, folder: Path | None = None) -> Engine:
     running.lease.say("keep")
     process.leave(place, running)
     return _engine(place, running)
+
+
+def console(home: Path | None = None) -> str | None:
+    """Return a link to the console of the engine that runs, which works once; None where it has none.
+
+    The console is started when it is first asked for, and ends with the engine.
+    """
+    place = Home.at(home)
+    running = process.join(place)
+    if running is None:
+        return None
+    answer = running.lease.say("console") or {}
+    process.leave(place, running)
+    return answer.get("console")
 
 
 def down(home: Path | None = None) -> bool:

@@ -2,7 +2,8 @@
 
 A connection closes with its process, however the process ends: a killed command frees its engine as a clean one
 does. One line of JSON each way: {"secret", "say"} is answered by what the engine knows. What can be said: `hold`
-(tell me what you know), `keep` (stay when all have gone), `deployed` (with `digest`), `bye` and `stop`.
+(tell me what you know), `keep` (stay when all have gone), `deployed` (with `digest`), `console` (start it, and tell
+me a link to it), `bye` and `stop`.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class Leases:
     secret: str
     on_empty: Callable[[], None]
     on_deployed: Callable[[], None]
+    on_console: Callable[[], str | None] = lambda: None
     known: dict[str, Any] = field(default_factory=dict)
     """What every answer carries: `deployed` is the digest of the stack that is deployed."""
     kept: bool = False
@@ -101,9 +103,10 @@ class Leases:
                             self.held += 1
                         holds = trusted = True
                     leaves = self._obey(message)
+                    told = {"console": self.on_console()} if message.get("say") == "console" else {}
                     if leaves:
                         holds = False
-                    connection.sendall(json.dumps({**self.known, "stopping": self.stopping}).encode() + b"\n")
+                    connection.sendall(json.dumps({**self.known, **told, "stopping": self.stopping}).encode() + b"\n")
                     if leaves:
                         return
         except (ConnectionError, ValueError):

@@ -15,7 +15,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from fanfold.engine import STACK
 from fanfold.engine.bodies import Store
+from fanfold.engine.companion import Companion
 from fanfold.engine.home import Home
 from fanfold.engine.lease import Leases
 from fanfold.engine.snapshot import Keeper, Snapshots
@@ -96,8 +98,9 @@ async def _serve(home: Home, claim: int, connection: socket.socket, without: fro
         workers.renew()
         keeper.remember()
 
-    leases = Leases(secrets.token_hex(16), on_empty=stop, on_deployed=deployed)
     endpoint = f"http://127.0.0.1:{port}"
+    console = Companion(endpoint, REGION, STACK)
+    leases = Leases(secrets.token_hex(16), on_empty=stop, on_deployed=deployed, on_console=console.link)
     identity = {"ministack": release, "state format": STATE_FORMAT}
     snapshots = Snapshots(home.state, store, identity, endpoint, leases.known)
     states = snapshots.load()
@@ -152,6 +155,7 @@ async def _serve(home: Home, claim: int, connection: socket.socket, without: fro
     await server
     watch.cancel()
     leases.stopping = True
+    console.end()
     workers.end()
     if home.owns(claim):
         save()
