@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from fanfold.aws.stack import Stack
-from fanfold.console import inspecting, letters, looks, recent, replaying
+from fanfold.console import inspecting, letters, looks, outputs, recent, records, replaying
 from fanfold.console.reads import WatchedStack
 from fanfold.console.runs import Runs
 from fanfold.errors import FanfoldError, InvalidInput, SourceGone, UsageError
@@ -70,7 +70,7 @@ def application(stack: Stack) -> Starlette:
         return show("problem.html", status, section="", heading=heading, name=name, message=message, remedy=remedy)
 
     routes: list[BaseRoute] = [Route("/static/{name}", asset)]
-    for module in (recent, replaying, letters, inspecting):
+    for module in (recent, records, replaying, letters, outputs, inspecting):
         routes += module.routes(runs, show)
     handlers: Mapping[Any, Callable[[Request, Exception], Response]] = {
         HTTPException: refuse,

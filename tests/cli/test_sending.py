@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fanfold import intake
+from fanfold import intake, sending
 from fanfold.aws.stack import Stack
-from fanfold.cli import fetching, sending
+from fanfold.cli import fetching
 from fanfold.errors import FileChanged, PermanentError, Superseded, UsageError
 from fanfold.job import Job
 from fanfold.model import ObjectRef

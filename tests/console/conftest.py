@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
 from typing import Any
 
 import pytest
+from moto import mock_aws
 
 from fanfold.aws.account import Account
 from fanfold.aws.stack import Stack
@@ -19,7 +22,10 @@ from fanfold.console.guard import Guard
 from fanfold.console.runs import Runs
 from fanfold.console.serve import serve
 from fanfold.engine import Engine
+from tests.console.jobs import States
+from tests.fakes import made_stores
 
+MACHINE = Path(__file__).parents[2] / "statemachines/fanout.asl.json"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -96,6 +102,20 @@ def console(engine_stack: Stack) -> Iterator[Console]:
     """The console of the engine with the project's stack."""
     with console_of(engine_stack) as found:
         yield found
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """A stack whose buckets and tables moto plays in this process, with a told Step Functions."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        outputs = {"UploadsBucket": "uploads", "WorkBucket": "work", "OutputsBucket": "outputs"}
+        tables = {"JobsTable": "jobs", "RecordsTable": "records", "TableMachine": "arn:machine"}
+        stores = made_stores()
+        stores.account._clients["stepfunctions"] = States(json.loads(MACHINE.read_text()))
+        yield Stack(stores.account, "fanfold", outputs | tables)
 
 
 @pytest.fixture(scope="session")

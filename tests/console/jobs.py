@@ -12,6 +12,8 @@ from fanfold.model import Line, ObjectRef
 from fanfold.steps import Attempt, PartDesk, Setting
 from tests.fakes import table_recipe
 
+EXECUTION = "arn:aws:states:us-east-1:000000000000:execution:fanfold-table:many-0123456789abcdef"
+
 MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>&amp;\"'"
 """What must come out of every page as text."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,19 +12,15 @@ from typing import Any
 
 import pytest
 from boto3.dynamodb.types import TypeSerializer
-from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
 
 from fanfold.aws.jobs import Filters
 from fanfold.aws.stack import Stack
 from fanfold.console.reads import Paced
 from tests.console.conftest import Console, console_of
-from tests.console.jobs import MARKUP, States, fail, finish, lines, made_job
-from tests.fakes import made_stores
+from tests.console.jobs import EXECUTION, MARKUP, fail, finish, lines, made_job
 
 SAMPLES = Path(__file__).parents[2] / "samples"
-MACHINE = Path(__file__).parents[2] / "statemachines/fanout.asl.json"
-EXECUTION = "arn:aws:states:us-east-1:000000000000:execution:fanfold-table:many-0123456789abcdef"
 
 
 def test_a_dropped_file_is_uploaded_watched_and_succeeds(console: Console, visit: Any) -> None:
@@ -69,19 +64,6 @@ def test_an_upload_that_makes_no_sense_is_refused(console: Console, query: str, 
 
 
 # ---- many runs, and a run of many chunks: in buckets and tables that moto plays in this process
-
-
-@pytest.fixture
-def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        outputs = {"UploadsBucket": "uploads", "WorkBucket": "work", "OutputsBucket": "outputs"}
-        tables = {"JobsTable": "jobs", "RecordsTable": "records", "TableMachine": "arn:machine"}
-        stores = made_stores()
-        stores.account._clients["stepfunctions"] = States(json.loads(MACHINE.read_text()))
-        yield Stack(stores.account, "fanfold", outputs | tables)
 
 
 def item(at: int) -> dict[str, Any]:
