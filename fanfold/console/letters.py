@@ -23,8 +23,6 @@ Show = Callable[..., Response]
 
 LOOKED_AT = 20
 
-COUNT_S = 5.0
-
 SOURCES = {"IntakeDeadLetters": "IntakeQueue"}
 """Where the letters of a queue are sent again. Others hold what AWS delivers by itself, to no queue of ours."""
 
@@ -84,7 +82,7 @@ def routes(runs: Runs, show: Show) -> list[BaseRoute]:
         queues = [
             {
                 "name": name,
-                "count": stack.remembered.get(("letters", name), COUNT_S, queue_of(name).count),
+                "count": queue_of(name).count(),
                 "letters": [(letter, about(letter)) for letter in held.of(name)],
                 "again": SOURCES.get(name) if SOURCES.get(name) in stack.queues else None,
             }
@@ -102,7 +100,6 @@ def routes(runs: Runs, show: Show) -> list[BaseRoute]:
         for letter in held.of(name):
             held.drop(name, letter.id)
         held.take(name, queue.look(LOOKED_AT))
-        stack.remembered.forget(name)
         return back()
 
     async def again(request: Request) -> Response:
@@ -115,7 +112,6 @@ def routes(runs: Runs, show: Show) -> list[BaseRoute]:
         for letter in letters:
             await run_in_threadpool(queue.send_again, letter, source)
             held.drop(name, letter.id)
-        stack.remembered.forget(name)
         return back()
 
     return [
