@@ -107,7 +107,9 @@ def encode_sound(stretch: Stretch, codec: str, kbps: int) -> Encoded:
     """Encode a whole sound; its times count from where it begins to be heard. Raises BrokenVideo, TransientError."""
     stream = stretch.stream
     output = {**_ENCODERS[codec], "b:a": f"{kbps}k", "flags:a": "+bitexact"}
-    made = ffmpeg.run(mini(stretch), f"the sound of stream {stream.index}", output, kind="a")
+    samples = round((stream.ends - stream.begins) * stream.tick * stream.sample_rate)
+    what = f"the sound of stream {stream.index}"
+    made = ffmpeg.run(mini(stretch), what, output, filters=f"atrim=end_sample={samples}", kind="a")
     track, source = _read(made)
     return Encoded(track.entry, track.timescale, samples_of(track), _data(track, source))
 

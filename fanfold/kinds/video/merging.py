@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from fanfold.errors import BrokenVideo
-from fanfold.kinds.video import describing, files, lanes, playlists, telling, tracks
+from fanfold.kinds.video import describing, files, lanes, planning, playlists, telling, tracks
 from fanfold.kinds.video.choosing import copies_audio, has_audio
 from fanfold.kinds.video.media import ROLE, Media
 from fanfold.kinds.video.recipe import Rendition
@@ -30,9 +30,13 @@ def merge(round: Round) -> Again | Folded:
     if missing := [_told(line) for line, part in made if part is None]:
         return Folded((), {}, missing=missing)
     parts = [part for _, part in made if part is not None]
-    layout = round.layouts[0]
+    if "prepare" in parts[0].line.span if parts else False:
+        if len(round.lines) == 1:
+            return planning.prepared(round.recipe, parts[0], round.read)
+        del parts[0]
+    layout = round.layouts[-1]
     media = Media.from_json(layout["media"])
-    if len(round.lines) == 1 and (again := _second(round, layout, media, parts)):
+    if not round.later and (again := _second(round, layout, media, parts)):
         return again
     segments = [part for part in parts if part.line.role == ROLE and "segment" in part.line.span]
     sounds = {_lane(part.line): part for part in parts if "sound" in part.line.span}
@@ -53,7 +57,7 @@ def merge(round: Round) -> Again | Folded:
 def _stats(layout: Json, media: Media) -> dict[str, Json]:
     seen = {"width": media.video.width, "height": media.video.height} if media.video else {}
     counted = {"frames": layout["frames"]} if media.video else {}
-    return {**seen, **counted, "seconds": float(Fraction(media.duration)), "segments": len(media.segments)}
+    return {**seen, **counted, "duration": media.duration, "segments": len(media.segments)}
 
 
 def _second(round: Round, layout: Json, media: Media, parts: Sequence[Part]) -> Again | None:

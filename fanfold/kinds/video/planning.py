@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import struct
+import zlib
 from base64 import b64encode
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from fanfold.errors import BrokenVideo, NotAVideo, TooManyChunks, TooManyPixels, UnsupportedVideo
+from fanfold.errors import BrokenVideo, NotAVideo, TooManyChunks, UnsupportedVideo
 from fanfold.kinds.video import describing, probing
 from fanfold.kinds.video.choosing import copies_video, has_video, shape
 from fanfold.kinds.video.cutting import cuts
 from fanfold.kinds.video.fragments import durations, lateness, read_fragments
 from fanfold.kinds.video.lanes import wanted
 from fanfold.kinds.video.media import ROLE, Media, Stream
-from fanfold.kinds.video.movie import Movie, Track, read_movie
-from fanfold.kinds.video.ranges import Kept, container, opened
+from fanfold.kinds.video.movie import Track, read_movie, track_from_json
+from fanfold.kinds.video.ranges import BLOCK_BYTES, Kept, check_length, container, opened
 from fanfold.kinds.video.recipe import VideoRecipe
 from fanfold.kinds.video.samples import deltas, packed
-from fanfold.model import Forecast, Json, Line, Plan, Source
+from fanfold.model import Again, Forecast, Json, Line, Part, PartObject, Plan, Source
 
 SEGMENTS_LIMIT = 20_000
 
@@ -33,85 +36,97 @@ INDEX_BLOCK_BYTES = 4 << 10
 
 
 def plan(source: Source, recipe: VideoRecipe) -> Plan:
-    """Plan one line a segment.
+    """Plan one line a segment; of what is no MP4, first the line that makes it one.
 
     Raises EmptyObject, NotAVideo, BrokenVideo, ProtectedVideo, UnsupportedVideo, TooManyPixels, TooManyChunks.
     """
     form = container(source)
-    kept = Kept(source, INDEX_BLOCK_BYTES)
+    kept = Kept(source, INDEX_BLOCK_BYTES if form == "mp4" else BLOCK_BYTES)
+    if form != "mp4":
+        check_length(kept, form)
+        with opened(kept, form) as found:
+            probing.check(probing.streams(found), recipe)
+        return Plan({"container": form}, [Line("0-00000", ROLE, {"prepare": True})], prepares=True)
     movie = read_movie(kept)
     read_fragments(kept, movie)
     with opened(kept, form) as found:
-        told = probing.streams(found)
-        chapters, tags = probing.chapters(found), probing.tags(found)
-    media, tracks = _media(source, recipe, movie, told, chapters, tags)
-    spans = _spans(media, tracks, recipe)
-    described = {
-        "container": form,
-        "bytes": source.size_bytes,
-        "duration": media.duration,
-        "bit_rate": round(source.size_bytes * 8 / Fraction(media.duration)),
-        "streams": told,
-        "chapters": chapters,
-        "tags": tags,
-    }
-    if media.video:
-        for rendition in recipe.renditions:
-            if has_video(media, rendition) and not copies_video(media, rendition):
-                shape(media.video, rendition)
-    listed = list(spans)
-    asked = [(ROLE, span) for span in listed] if recipe.renditions else []
-    asked += describing.first(recipe, media, described, listed)
-    lines = [Line(f"0-{number:05}", role, span) for number, (role, span) in enumerate(asked)]
+        described = probing.described(found, form, source.size_bytes)
+    tracks = {track.id: track for track in movie.tracks if len(track)}
+    for track in tracks.values():
+        _check_places(track, source.size_bytes)
+    by_index = {one["index"]: tracks[one["id"]] for one in described["streams"] if one.get("id") in tracks}
+    layout, asked = laid_out(recipe, described, by_index, Fraction(0))
+    return Plan(layout, [Line(f"0-{number:05}", role, span) for number, (role, span) in enumerate(asked)])
+
+
+def prepared(recipe: VideoRecipe, part: Part, read: Callable[[PartObject, int, int], bytes]) -> Again:
+    """Plan a video that was made ready. Raises what `plan` raises."""
+    index = part.objects["index"]
+    told = json.loads(zlib.decompress(read(index, 0, index.size_bytes)))
+    tracks = {int(number): track_from_json(one) for number, one in told["tracks"].items()}
+    layout, asked = laid_out(recipe, told["described"], tracks, None)
+    data = sorted(name for name in part.objects if name.startswith("data-"))
+    layout["stored"] = [[part.objects[name].key, part.objects[name].size_bytes] for name in data]
+    lines = [Line(f"1-{number:05}", role, span) for number, (role, span) in enumerate(asked)]
+    return Again(lines, layout, plans=True)
+
+
+def laid_out(
+    recipe: VideoRecipe, described: dict[str, Any], tracks: dict[int, Track], origin: Fraction | None
+) -> tuple[dict[str, Json], list[describing.RoledSpan]]:
+    """Return the layout, and role and span of each line. Without an origin the presentation begins with what is first."""
+    probing.check(described["streams"], recipe)
+    media, tracks = _media(recipe, described, tracks, origin)
+    for rendition in recipe.renditions:
+        if media.video and has_video(media, rendition) and not copies_video(media, rendition):
+            shape(media.video, rendition)
+    spans = list(_spans(media, tracks, recipe))
+    asked = [(ROLE, span) for span in spans] if recipe.renditions else []
+    asked += describing.first(recipe, media, described, spans)
+    described |= {"duration": media.duration, "bit_rate": round(described["bytes"] * 8 / Fraction(media.duration))}
     frames = len(tracks[media.clock.index])
-    return Plan({"media": media.to_json(), "described": described, "frames": frames}, lines)
+    return {"media": media.to_json(), "described": described, "frames": frames}, asked
 
 
 def _media(
-    source: Source,
-    recipe: VideoRecipe,
-    movie: Movie,
-    told: Sequence[dict[str, Any]],
-    chapters: Sequence[dict[str, Any]],
-    tags: dict[str, str],
+    recipe: VideoRecipe, described: dict[str, Any], found: dict[int, Track], origin: Fraction | None
 ) -> tuple[Media, dict[int, Track]]:
     """Return what is kept of the video, and the track of each kept stream."""
-    by_id = {track.id: track for track in movie.tracks}
     streams: list[Stream] = []
-    tracks: dict[int, Track] = {}
-    for one in told:
-        track = by_id.get(one.get("id", -1))
-        if one["picture"] or one["type"] not in ("video", "audio") or not track or not len(track):
-            continue
-        if one["type"] == "video" and any(stream.kind == "video" for stream in streams):
-            continue
-        _check_places(track, source.size_bytes)
-        streams.append(_stream(one, track))
-        tracks[one["index"]] = track
-    video = next((stream for stream in streams if stream.kind == "video"), None)
-    audio = [stream for stream in streams if stream.kind == "audio"]
+    for one in described["streams"]:
+        is_second = one["type"] == "video" and any(stream.kind == "video" for stream in streams)
+        if one["index"] in found and one["type"] in ("video", "audio") and not one["picture"] and not is_second:
+            streams.append(_stream(one, found[one["index"]]))
     if not streams:
         raise NotAVideo("the object has neither pictures nor sound that could be played")
-    if video and video.width * video.height > recipe.pixels:
-        raise TooManyPixels(
-            f"the video has {video.width:,} × {video.height:,} pixels; `pixels` allows {recipe.pixels:,}"
-        )
+    video = next((stream for stream in streams if stream.kind == "video"), None)
+    audio = [stream for stream in streams if stream.kind == "audio"]
     clock = video or audio[0]
     ticks = max(1, int(recipe.segment_s * clock.timescale))
-    stop = max(stream.ends * stream.tick for stream in streams)
-    if not 0 < stop <= DURATION_LIMIT_S:
+    begins = min(stream.begins * stream.tick for stream in streams) if origin is None else origin
+    duration = max(stream.ends * stream.tick for stream in streams) - begins
+    if not 0 < duration <= DURATION_LIMIT_S:
         raise UnsupportedVideo(
-            f"the video claims to last {float(stop):,.0f} s; at most {DURATION_LIMIT_S:,} s are read"
+            f"the video claims to last {float(duration):,.0f} s; the limit is {DURATION_LIMIT_S:,} s"
         )
     if (clock.ends - clock.begins) // ticks > SEGMENTS_LIMIT:
         raise TooManyChunks(f"segments of {recipe.segment} would be more than {SEGMENTS_LIMIT:,}")
-    track = tracks[clock.index]
-    found = cuts(track.pts, track.keys, clock.begins, clock.ends, ticks)
-    segments = [(cut.start, cut.stop) for cut in found]
+    track = found[clock.index]
+    cut_at = cuts(track.pts, track.keys, clock.begins, clock.ends, ticks)
     if video:
-        late = max(lateness(track.pts[cut.first : cut.last]) for cut in found)
-        video = replace(video, late=late)
-    return Media("mp4", "0", str(stop), video, audio, segments, chapters, tags), tracks
+        video = replace(video, late=max(lateness(track.pts[cut.first : cut.last]) for cut in cut_at))
+    segments = [(cut.start, cut.stop) for cut in cut_at]
+    media = Media(
+        described["container"],
+        str(begins),
+        str(duration),
+        video,
+        audio,
+        segments,
+        described["chapters"],
+        described["tags"],
+    )
+    return media, {stream.index: found[stream.index] for stream in streams}
 
 
 def _check_places(track: Track, size_bytes: int) -> None:
@@ -145,10 +160,23 @@ def _stream(told: dict[str, Any], track: Track) -> Stream:
         height=told.get("height", 0),
         shape=told.get("sample_aspect_ratio", "1"),
         pixel_format=told.get("pixel_format", ""),
+        turn=_turn(track.matrix) if track.handler == b"vide" else 0,
         matrix=b64encode(track.matrix).decode(),
         sample_rate=told.get("sample_rate", 0),
         channels=told.get("channels", 0),
     )
+
+
+_TURNS = {(1, 0, 0, 1): 0, (0, 1, -1, 0): 90, (-1, 0, 0, -1): 180, (0, -1, 1, 0): 270}
+
+
+def _turn(matrix: bytes) -> int:
+    """Return by how many degrees clockwise a matrix turns (8.3.2.3). Raises UnsupportedVideo where it does more."""
+    a, b, _, c, d = (value / 0x10000 for value in struct.unpack_from(">5i", matrix))
+    turn = _TURNS.get((round(a), round(b), round(c), round(d)))
+    if turn is None or (a, b, c, d) != (round(a), round(b), round(c), round(d)):
+        raise UnsupportedVideo(f"the pictures are to be shown mirrored or askew (matrix {a}, {b}, {c}, {d})")
+    return turn
 
 
 def _spans(media: Media, tracks: dict[int, Track], recipe: VideoRecipe) -> Iterator[dict[str, Json]]:
@@ -206,6 +234,9 @@ AROUND_CHUNK_S = 0.7
 
 def forecast(source: Source, recipe: VideoRecipe, plan: Plan) -> Forecast:
     """Tell what a plan will come to, by speeds measured before."""
+    if plan.prepares:
+        seconds = source.size_bytes / COPIED_A_SECOND
+        return Forecast(1, source.size_bytes, 1, seconds, AROUND_CHUNK_S + seconds)
     media = Media.from_json(plan.layout["media"])
     seconds = float(Fraction(media.duration))
     chunks = max(len(plan.lines), 1)

@@ -11,6 +11,9 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
+from fanfold.errors import TooManyPixels
+from fanfold.kinds.video.recipe import VideoRecipe
+
 STREAMS_LIMIT = 100
 
 _TYPES = {"video": "video", "audio": "audio", "subtitle": "subtitle"}
@@ -19,6 +22,33 @@ _TYPES = {"video": "video", "audio": "audio", "subtitle": "subtitle"}
 def fraction(value: Fraction | int | None) -> str | None:
     """Return a fraction as text: exact, and the same in every JSON."""
     return None if value is None else str(Fraction(value))
+
+
+SIDE_LIMIT = 8192
+"""The longest side of a picture: what the levels of H.264 and HEVC go up to."""
+
+
+def described(container: InputContainer, form: str, size_bytes: int) -> dict[str, Any]:
+    """Return what `metadata.json` says, but for what the index alone tells."""
+    return {
+        "container": form,
+        "bytes": size_bytes,
+        "streams": streams(container),
+        "chapters": chapters(container),
+        "tags": tags(container),
+    }
+
+
+def check(found: Sequence[dict[str, Any]], recipe: VideoRecipe) -> None:
+    """Raise TooManyPixels where pictures are larger than a recipe allows."""
+    for one in found:
+        if one["type"] == "video" and not one["picture"]:
+            width, height = one["width"], one["height"]
+            shown = f"the video has {width:,} × {height:,} pixels"
+            if max(width, height) > SIDE_LIMIT:
+                raise TooManyPixels(f"{shown}; a side has at most {SIDE_LIMIT:,}")
+            if width * height > recipe.pixels:
+                raise TooManyPixels(f"{shown}, {width * height:,} in all; `pixels` allows {recipe.pixels:,}")
 
 
 def streams(container: InputContainer) -> list[dict[str, Any]]:
@@ -103,8 +133,3 @@ def chapters(container: InputContainer) -> list[dict[str, Any]]:
 def tags(container: InputContainer) -> dict[str, str]:
     """Return the titles and such that the container says of itself."""
     return {name: value for name, value in sorted(container.metadata.items()) if len(value) <= 4096}
-
-
-def first(found: Sequence[dict[str, Any]], kind: str) -> dict[str, Any] | None:
-    """Return the first stream of a type that is no cover, None where there is none."""
-    return next((one for one in found if one["type"] == kind and not one["picture"]), None)

@@ -96,6 +96,23 @@ def container(source: Source) -> Container:
     return found
 
 
+def check_length(source: Source, form: Container) -> None:
+    """Refuse an object that is shorter than its container says: its recording or its upload was cut off."""
+    head = source.read(0, HEAD_BYTES)
+    stop = None
+    if form == "avi":
+        stop = int.from_bytes(head[4:8], "little") + 8
+    elif form == "matroska" and (at := head.find(b"\x18\x53\x80\x67")) >= 0:
+        width = 9 - head[at + 4].bit_length()
+        size = int.from_bytes(head[at + 4 : at + 4 + width], "big") & ((1 << 7 * width) - 1)
+        # All ones: whoever wrote it did not know how long it would be (RFC 8794, 6.2).
+        stop = at + 4 + width + size if size != (1 << 7 * width) - 1 else None
+    if stop is not None and stop > source.size_bytes:
+        raise BrokenVideo(
+            f"the {form} container goes on to byte {stop:,}; the object ends at byte {source.size_bytes:,}"
+        )
+
+
 @contextmanager
 def opened(source: Source, form: Container | None = None) -> Iterator[InputContainer]:
     """Open a video with the demuxer that its first bytes name: nothing else is tried, and nothing else is opened.

@@ -26,6 +26,13 @@ CLIPS = {
     "vp9.mp4": "-c:v libvpx-vp9 -g 48 -deadline realtime -cpu-used 8 -c:a libopus",
     "av1.mp4": "-c:v libsvtav1 -preset 12 -g 48 -svtav1-params lp=2 -c:a libopus",
     "variable.mp4": f"-vf select='not(mod(n,2))+gt(mod(n,7),3)' -fps_mode vfr {H264} {AAC}",
+    "h264.mkv": f"{H264} {AAC}",
+    "vp9.webm": "-c:v libvpx-vp9 -g 48 -deadline realtime -cpu-used 8 -c:a libopus",
+    "av1.mkv": "-c:v libsvtav1 -preset 12 -g 48 -svtav1-params lp=2 -c:a libopus",
+    "live.mkv": f"{H264} {AAC} -live 1",
+    "hevc.ts": f"-c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=48 {AAC}",
+    "h264.ts": f"{H264} {AAC}",
+    "mpeg4.avi": "-c:v mpeg4 -g 24 -c:a libmp3lame",
     "silent.mp4": f"-an {H264}",
     "sound.m4a": f"-vn {AAC} -f mp4",
 }
