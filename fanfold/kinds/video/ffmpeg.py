@@ -6,6 +6,7 @@ What it reads is one track of MP4 that fanfold has written, so that no container
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -28,7 +29,8 @@ FED = {
     "ignore_editlist": 0,
 }
 
-TOLD_LINES = 3
+TOLD_CHARACTERS = 300
+"""How much of what ffmpeg says an error repeats."""
 
 
 @cache
@@ -73,7 +75,7 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise TransientError(f"ffmpeg was stopped after {LIMIT_S} s of encoding {what}") from error
     if done.returncode:
-        lines = done.stderr.decode(errors="replace").splitlines()
-        told = "; ".join(line.strip() for line in lines if line.strip())[:300]
+        lines = re.sub(r"\[[^]]*\]\s*", "", done.stderr.decode(errors="replace")).splitlines()
+        told = "; ".join(dict.fromkeys(line.strip() for line in lines if line.strip()))[:TOLD_CHARACTERS]
         raise BrokenVideo(f"{what} does not decode as a whole: {told}")
     return done.stdout
