@@ -86,13 +86,8 @@ def encode_pictures(segment: Segment, rendition: Rendition) -> Encoded:
         "threads:v": ffmpeg.THREADS,
         "flags:v": "+cgop+bitexact",
     }
-    given: dict[str, Any] = {"ignore_editlist": 1, "noautorotate": None}
-    if samples.start >= segment.start:
-        # Pictures that are shown before the keyframe they come behind lack what they refer to, and are not shown;
-        # where there are none of them, any complaint of the decoder is damage.
-        given["err_detect"] = "explode"
     filters = f"{trim},{_TURNS[stream.turn]}{scale}"
-    made = ffmpeg.run(mini(video), what, output, filters=filters, **given)
+    made = ffmpeg.run(mini(video), what, output, filters=filters, ignore_editlist=1, noautorotate=None)
     track, source = _read(made)
     start = min(track.pts, default=0)
     found = sorted(pts - start + shown[0] for pts in track.pts)

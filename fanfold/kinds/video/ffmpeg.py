@@ -29,6 +29,10 @@ FED = {
     "ignore_editlist": 0,
 }
 
+_DAMAGE = re.compile(r"error while decoding|corrupt|concealing|damaged|invalid nal", re.IGNORECASE)
+"""What decoders say of pictures that they mend and hand on. They say other things where a segment begins at a keyframe
+whose neighbours refer to pictures before it, and are not shown."""
+
 TOLD_CHARACTERS = 300
 """How much of what ffmpeg says an error repeats."""
 
@@ -74,8 +78,9 @@ def run(
         )
     except subprocess.TimeoutExpired as error:
         raise TransientError(f"ffmpeg was stopped after {LIMIT_S} s of encoding {what}") from error
-    if done.returncode:
-        lines = re.sub(r"\[[^]]*\]\s*", "", done.stderr.decode(errors="replace")).splitlines()
+    said = re.sub(r"\[[^]]*\]\s*", "", done.stderr.decode(errors="replace"))
+    if done.returncode or _DAMAGE.search(said):
+        lines = said.splitlines()
         told = "; ".join(dict.fromkeys(line.strip() for line in lines if line.strip()))[:TOLD_CHARACTERS]
         raise BrokenVideo(f"{what} does not decode as a whole: {told}")
     return done.stdout

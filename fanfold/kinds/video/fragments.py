@@ -9,11 +9,14 @@ from itertools import pairwise
 
 from fanfold.errors import BrokenVideo
 from fanfold.kinds.video.boxes import box, find, full, walk
-from fanfold.kinds.video.movie import SAMPLES_LIMIT, Defaults, Movie, Track
+from fanfold.kinds.video.movie import Defaults, Movie, Track
 from fanfold.kinds.video.samples import Samples
 from fanfold.model import Source
 
 MOOF_LIMIT_BYTES = 16 << 20
+
+RUN_LIMIT = 100_000
+"""The most samples of a run that says nothing of each."""
 
 _NOT_KEY = 0x10000
 """`sample_is_non_sync_sample` (8.8.3.1)."""
@@ -36,8 +39,8 @@ def read_fragments(source: Source, movie: Movie) -> None:
             for name, at, to in walk(moof, *body):
                 if name == b"traf":
                     end = _read_track(moof, at, to, start, end, tracks, movie.defaults)
-        except struct.error as error:
-            raise BrokenVideo(f"the index of the fragment at byte {start:,} is shorter than it claims") from error
+        except (struct.error, OverflowError) as error:
+            raise BrokenVideo(f"the index of the fragment at byte {start:,} contradicts itself") from error
 
 
 def _read_track(
@@ -96,8 +99,8 @@ def _read_run(
         (first_flags,) = struct.unpack_from(">I", moof, at)
         at += 4
     fields = [bool(flags & flag) for flag in (0x100, 0x200, 0x400, 0x800)]
-    if not any(fields) and count > SAMPLES_LIMIT:
-        raise BrokenVideo(f"a fragment claims {count:,} samples; at most {SAMPLES_LIMIT:,} are read")
+    if not any(fields) and count > RUN_LIMIT:
+        raise BrokenVideo(f"a fragment claims {count:,} samples; at most {RUN_LIMIT:,} are read")
     form = struct.Struct(
         ">" + "".join(letter for letter, there in zip("III" + "Ii"[signed], fields, strict=True) if there)
     )

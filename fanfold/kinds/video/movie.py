@@ -210,8 +210,8 @@ def _track(moov: bytes, start: int, stop: int, movie_scale: int) -> Track | None
     track = Track(number, handler, timescale, entry, moov[matrix_at : matrix_at + 36], shift, begins, ends)
     try:
         _fill(track, moov, *table)
-    except struct.error as error:
-        raise BrokenVideo(f"a sample table of track {number} is shorter than it claims") from error
+    except (struct.error, OverflowError) as error:
+        raise BrokenVideo(f"a sample table of track {number} contradicts itself") from error
     return track
 
 

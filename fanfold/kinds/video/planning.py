@@ -95,6 +95,8 @@ def _media(
     streams: list[Stream] = []
     for one in described["streams"]:
         is_second = one["type"] == "video" and any(stream.kind == "video" for stream in streams)
+        if "codec" not in one:
+            continue
         if one["index"] in found and one["type"] in ("video", "audio") and not one["picture"] and not is_second:
             streams.append(_stream(one, found[one["index"]]))
     if not streams:
@@ -142,6 +144,11 @@ def _check_places(track: Track, size_bytes: int) -> None:
 def _stream(told: dict[str, Any], track: Track) -> Stream:
     lengths = durations(track)
     first = min(track.pts)
+    if track.handler == b"soun" and lateness(track.pts):
+        raise BrokenVideo(f"the times of stream {told['index']}, which is sound, go back")
+    if (max(track.pts) - first) > DURATION_LIMIT_S * track.timescale:
+        seconds = (max(track.pts) - first) // track.timescale
+        raise UnsupportedVideo(f"the video claims to last {seconds:,} s; at most {DURATION_LIMIT_S:,} are read")
     stop = max(pts + length for pts, length in zip(track.pts, lengths, strict=True))
     return Stream(
         index=told["index"],

@@ -61,6 +61,9 @@ class Sink(io.RawIOBase):
         self._held += data
         while len(self._held) >= 8:
             size, name = struct.unpack_from(">I4s", self._held)
+            if size < 8:
+                # A fragment of 4 GiB, which is packets of many hours, or of times that make no sense.
+                raise BrokenVideo("the packets of the object cannot be brought into an order of time")
             if len(self._held) < size:
                 break
             kept = 8 if name == b"mdat" else size
@@ -162,7 +165,7 @@ def _lanes(found: InputContainer, described: Mapping[str, Any], muxer: OutputCon
     """Choose the pictures and the sounds that are kept."""
     lanes: list[Lane] = []
     for one in described["streams"]:
-        if one["picture"] or one["type"] not in ("video", "audio"):
+        if one["picture"] or "codec" not in one or one["type"] not in ("video", "audio"):
             continue
         if one["type"] == "video" and any(lane.is_video for lane in lanes):
             continue

@@ -42,7 +42,7 @@ def described(container: InputContainer, form: str, size_bytes: int) -> dict[str
 def check(found: Sequence[dict[str, Any]], recipe: VideoRecipe) -> None:
     """Raise TooManyPixels where pictures are larger than a recipe allows."""
     for one in found:
-        if one["type"] == "video" and not one["picture"]:
+        if one["type"] == "video" and "width" in one and not one["picture"]:
             width, height = one["width"], one["height"]
             shown = f"the video has {width:,} × {height:,} pixels"
             if max(width, height) > SIDE_LIMIT:
@@ -64,7 +64,6 @@ def _stream(stream: Stream) -> dict[str, Any]:
         "id": stream.id,
         "codec": stream.codec_context.codec.canonical_name if stream.codec_context else None,
         "profile": stream.profile,
-        "tag": _tag(stream),
         "time_base": fraction(base),
         "start": fraction(stream.start_time * base) if base and stream.start_time is not None else None,
         "duration": fraction(stream.duration * base) if base and stream.duration else None,
@@ -75,7 +74,9 @@ def _stream(stream: Stream) -> dict[str, Any]:
         "forced": bool(stream.disposition & Disposition.forced),
         "picture": bool(stream.disposition & Disposition.attached_pic),
     }
-    if isinstance(stream, VideoStream):
+    if stream.codec_context is None:
+        told["codec"] = None  # nothing here can decode it
+    elif isinstance(stream, VideoStream):
         told |= _video(stream)
     elif isinstance(stream, AudioStream):
         told |= {
@@ -84,11 +85,6 @@ def _stream(stream: Stream) -> dict[str, Any]:
             "layout": stream.layout.name if stream.channels else None,
         }
     return {name: value for name, value in told.items() if value is not None}
-
-
-def _tag(stream: Stream) -> str | None:
-    tag = stream.codec_context.codec_tag if stream.codec_context else ""
-    return tag if tag.isprintable() and tag.strip() else None
 
 
 def _video(stream: VideoStream) -> dict[str, Any]:

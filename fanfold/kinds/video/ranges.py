@@ -126,7 +126,14 @@ def opened(source: Source, form: Container | None = None) -> Iterator[InputConta
     # An index is read here and there: what is read around each place is to be small.
     buffer_bytes = 4 << 10 if form == "mp4" else 32 << 10
     try:
-        found = av.open(RangedFile(source), mode="r", format=DEMUXERS[form], options=options, buffer_size=buffer_bytes)
+        found = av.open(
+            RangedFile(source),
+            mode="r",
+            format=DEMUXERS[form],
+            options=options,
+            buffer_size=buffer_bytes,
+            metadata_errors="replace",
+        )
     except av.error.FFmpegError as error:
         raise BrokenVideo(f"the {form} container cannot be read: {error.strerror}") from error
     with found:

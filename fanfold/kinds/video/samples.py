@@ -8,6 +8,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from operator import sub
 from typing import Any
 
 
@@ -23,7 +24,7 @@ def unpacked(text: str) -> list[int]:
 
 def deltas(numbers: Sequence[int]) -> list[int]:
     """Return the first number, and what each following one adds: small where they grow evenly."""
-    return [after - before for before, after in zip([0, *numbers[:-1]], numbers, strict=True)]
+    return list(map(sub, numbers, [0, *numbers]))
 
 
 @dataclass(frozen=True, slots=True)

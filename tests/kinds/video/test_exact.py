@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from fanfold import kinds
+from fanfold.kinds.video.media import Media
+from fanfold.kinds.video.reading import read_segment
 from fanfold.kinds.video.recipe import VideoRecipe
-from tests.kinds.driver import run
+from tests.kinds.driver import CountingSource, run
 from tests.kinds.video.clips import CLIPS, clip
 from tests.kinds.video.probes import complaints, psnr, samples_encoded, seen
 
@@ -60,3 +62,22 @@ def test_every_picture_and_sample_is_there_at_its_time(tmp_path: Path, name: str
 def test_a_copy_is_the_same_pictures(tmp_path: Path) -> None:
     paths = made(tmp_path, "open.mov", "1s", {"renditions": [{"name": "copy"}]})
     assert psnr(paths["copy.mp4"], paths["open.mov"]) == float("inf")
+
+
+def test_the_splitter_reads_the_index_and_a_worker_its_segment() -> None:
+    """At most 1% of the object, and a segment's bytes and 2 MB: counted."""
+    data = clip("large.mp4", 40, "-vf noise=alls=40:allf=t,scale=640:360 -c:v mpeg4 -q:v 2 -g 60 -an")
+    assert len(data) > 20_000_000
+    source = CountingSource(data)
+    recipe = VideoRecipe.model_validate(
+        {"segment": "4s", "renditions": [{"name": "web", "format": "mp4", "height": 32}]}
+    )
+    plan = VIDEO.plan(source, recipe)
+    assert source.read_bytes <= len(data) / 100
+    assert len(plan.lines) == 10
+    for line in plan.lines[:3]:
+        source.reads.clear()
+        segment = read_segment(source, Media.from_json(plan.layout["media"]), line.span)
+        assert segment.video
+        assert sum(segment.video.samples.sizes) <= source.read_bytes <= sum(segment.video.samples.sizes) + 2_000_000
+        assert len(source.reads) == 1
