@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from fanfold.errors import BrokenVideo
 from fanfold.kinds.video import posters, subtitles
-from fanfold.kinds.video.media import Media, Stream
+from fanfold.kinds.video.media import Media, Stream, planned
 from fanfold.kinds.video.posters import Sheet, Shown
+from fanfold.kinds.video.reading import stored
 from fanfold.kinds.video.recipe import VideoRecipe
 from fanfold.kinds.video.scenes import Differences
 from fanfold.kinds.video.speech import hearing
@@ -68,7 +69,7 @@ def process(
     media = Media.from_json(layout["media"])
     match span:
         case {"describe": number}:
-            return _look(source, recipe, media, number, span, desk)
+            return _look(stored(source, layout, desk), recipe, media, number, span, desk)
         case {"listen": index}:
             return _listen(source, media, index, desk)
         case {"subtitles": indexes}:
@@ -176,7 +177,7 @@ def later(round: Round) -> tuple[list[RoledSpan], Mapping[str, Json]]:
     parts = parts_of(round)
     if pictures := [part for part in parts if PICTURES in part.objects]:
         spans.append((ROLE, {"sprite": True}))
-        sheet = sheet_of(round.recipe, Media.from_json(round.layouts[0]["media"]))
+        sheet = sheet_of(round.recipe, Media.from_json(planned(round)["media"]))
         assert sheet is not None
         layout["sheet"] = asdict(sheet)
         layout["pictures"] = [[*_place(part, PICTURES), part.facts["pictures"]] for part in pictures]

@@ -9,12 +9,18 @@ from fractions import Fraction
 from typing import Any
 
 from fanfold.kinds.video.formats import Container
+from fanfold.model import Json, Round
 
 ROLE = "encode"
 """The role of the lines that read and encode: a segment, or a sound."""
 
 REORDERED = 4
 """By how many pictures at most an encoder lets one wait."""
+
+
+def planned(round: Round) -> Json:
+    """Return the layout of the plan proper: of what was made ready first, that is not the first layout."""
+    return next(layout for layout in round.layouts if "media" in layout)
 
 
 @dataclass(frozen=True, slots=True)

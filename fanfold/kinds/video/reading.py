@@ -9,9 +9,10 @@ from itertools import accumulate
 from typing import Any
 
 from fanfold.errors import BrokenVideo
+from fanfold.kinds.pieces import Pieces
 from fanfold.kinds.video.media import Media, Stream
 from fanfold.kinds.video.samples import Samples, unpacked
-from fanfold.model import Source
+from fanfold.model import Desk, Json, PartObject, Source
 
 GAP_BYTES = 64 << 10
 """What lies between two samples is read along rather than asked for anew."""
@@ -44,6 +45,13 @@ class Segment:
     own: int
     """How many of the pictures lie in the segment in the order of decoding; those behind belong to the next one."""
     audio: Sequence[Stretch]
+
+
+def stored(source: Source, layout: Json, desk: Desk) -> Source:
+    """Return where the samples of segments are: in the object, or where its preparation left them."""
+    if "stored" not in layout:
+        return source
+    return Pieces([PartObject(*one) for one in layout["stored"]], desk.read)
 
 
 def read_segment(source: Source, media: Media, span: Mapping[str, Any]) -> Segment:

@@ -11,7 +11,7 @@ from typing import Any
 from fanfold.kinds.video import posters, scenes, subtitles, webvtt
 from fanfold.kinds.video.describing import DIFFERENCES, TRACK, parts_of, sheet_of, text_tracks, whole
 from fanfold.kinds.video.keywords import Said, keywords
-from fanfold.kinds.video.media import Media
+from fanfold.kinds.video.media import Media, planned
 from fanfold.kinds.video.scenes import Differences
 from fanfold.kinds.video.speech import cues, hearing
 from fanfold.kinds.video.speech.words import Word, from_bytes, joined
@@ -24,7 +24,7 @@ JSON, VTT, JPEG = "application/json", "text/vtt", "image/jpeg"
 
 def told(round: Round) -> tuple[list[Output], dict[str, Json]]:
     """Return the outputs that tell of a video, and how much is in them. Every line has its part."""
-    recipe, layout = round.recipe, round.layouts[0]
+    recipe, layout = round.recipe, planned(round)
     media = Media.from_json(layout["media"])
     outputs: list[Output] = []
     stats: dict[str, Json] = {}

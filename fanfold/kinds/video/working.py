@@ -6,14 +6,13 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
-from fanfold.kinds.pieces import Pieces
 from fanfold.kinds.video import choosing, encoding, preparing, sounds
 from fanfold.kinds.video.fragments import fragment
 from fanfold.kinds.video.media import Media
-from fanfold.kinds.video.reading import Segment, read_segment
+from fanfold.kinds.video.reading import Segment, read_segment, stored
 from fanfold.kinds.video.recipe import VideoRecipe
 from fanfold.kinds.video.samples import Samples
-from fanfold.model import Desk, Json, Line, PartObject, Source
+from fanfold.model import Desk, Json, Line, Source
 
 
 def process(source: Source, recipe: VideoRecipe, layout: Json, line: Line, desk: Desk) -> Mapping[str, Json]:
@@ -23,9 +22,7 @@ def process(source: Source, recipe: VideoRecipe, layout: Json, line: Line, desk:
     media = Media.from_json(layout["media"])
     if "sound" in line.span:
         return sounds.encode(media, layout, line.span, desk)
-    if "stored" in layout:
-        source = Pieces([PartObject(*one) for one in layout["stored"]], desk.read)
-    segment = read_segment(source, media, line.span)
+    segment = read_segment(stored(source, layout, desk), media, line.span)
     facts: dict[str, Any] = {"video": {}, "audio": {}}
     seen = [one for one in recipe.renditions if segment.video and choosing.has_video(media, one)]
     if segment.video:
