@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Set
 from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -50,6 +51,20 @@ def _chunk(text: object) -> int | str:
         return size_bytes(text)
     except ValueError as error:
         raise ValueError(f"{error}; or `auto`") from error
+
+
+OutputName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
+
+
+def check_names(names: Iterable[str], reserved: Set[str]) -> None:
+    """Raise ValueError where a rendition is called what another output is, whatever the case of the letters."""
+    seen: set[str] = set()
+    for name in names:
+        if name.lower() in reserved:
+            raise ValueError(f"a rendition cannot be called {name!r}: another output is")
+        if name.lower() in seen:
+            raise ValueError(f"two renditions are called {name!r}, whatever the case of the letters")
+        seen.add(name.lower())
 
 
 Chunk = Annotated[Literal["auto"] | int, BeforeValidator(_chunk)]

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from fanfold.fields import KindRecipe, Strict
+from fanfold.fields import KindRecipe, OutputName, Strict, check_names
 from fanfold.recognition import ENGINES
 
 EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp", "avif": "avif"}
@@ -22,7 +22,7 @@ Format = Literal["jpeg", "png", "webp", "avif"]
 class Rendition(Strict):
     """A copy of the image that is no larger than a box."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
+    name: OutputName
     width: Side | None = None
     height: Side | None = None
     fit: Literal["contain", "cover"] = "contain"
@@ -111,12 +111,5 @@ class ImageRecipe(KindRecipe):
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
-        seen: set[str] = set()
-        for rendition in self.renditions:
-            name = rendition.name.lower()
-            if name in RESERVED:
-                raise ValueError(f"a rendition cannot be called {rendition.name!r}: another output is")
-            if name in seen:
-                raise ValueError(f"two renditions are called {rendition.name!r}, whatever the case of the letters")
-            seen.add(name)
+        check_names((rendition.name for rendition in self.renditions), RESERVED)
         return self

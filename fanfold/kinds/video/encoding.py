@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fanfold.errors import BrokenVideo
+from fanfold.kinds.held import Held
 from fanfold.kinds.video import ffmpeg
 from fanfold.kinds.video.choosing import shape
 from fanfold.kinds.video.excerpts import mini, track_of
@@ -44,20 +45,6 @@ class Encoded:
     timescale: int
     samples: Samples
     data: bytes
-
-
-class Bytes:
-    """Bytes in memory as a source."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    @property
-    def size_bytes(self) -> int:
-        return len(self._data)
-
-    def read(self, start: int, stop: int) -> bytes:
-        return self._data[start:stop]
 
 
 def encode_pictures(segment: Segment, rendition: Rendition) -> Encoded:
@@ -125,7 +112,7 @@ def _pixel_format(stream: Stream, codec: str) -> str:
 
 
 def _read(made: bytes) -> tuple[Track, Source]:
-    source = Bytes(made)
+    source = Held(made)
     movie = read_movie(source)
     read_fragments(source, movie)
     return movie.tracks[0], source

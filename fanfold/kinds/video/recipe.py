@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from fanfold.fields import KindRecipe, Strict, duration_s
+from fanfold.fields import KindRecipe, OutputName, Strict, check_names, duration_s
 
 RESERVED = frozenset({"metadata", "posters", "scenes", "subtitles", "transcript", "keywords", "result"})
 """What other outputs are called."""
@@ -41,7 +41,7 @@ Side = Annotated[int, Field(ge=2, le=8192)]
 class Rendition(Strict):
     """A copy of the video in one format."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
+    name: OutputName
     format: Format = "mp4"
     width: Side | None = None
     height: Side | None = None
@@ -128,12 +128,5 @@ class VideoRecipe(KindRecipe):
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
-        seen: set[str] = set()
-        for rendition in self.renditions:
-            name = rendition.name.lower()
-            if name in RESERVED:
-                raise ValueError(f"a rendition cannot be called {rendition.name!r}: another output is")
-            if name in seen:
-                raise ValueError(f"two renditions are called {rendition.name!r}, whatever the case of the letters")
-            seen.add(name)
+        check_names((rendition.name for rendition in self.renditions), RESERVED)
         return self

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Protocol
 
+from fanfold.kinds.held import Held
 from fanfold.kinds.table.opening.feed import Feed
 from fanfold.model import Source
 
@@ -121,20 +122,6 @@ ENDINGS = (".gz", ".bgz", ".bz2", ".zst", ".zstd")
 def of(head: bytes) -> Container | None:
     """Return the container of an object that begins with `head`, None where it is not compressed."""
     return next((found for found in CONTAINERS.values() if found.likely.match(head)), None)
-
-
-class Held:
-    """Bytes in memory as a source."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    @property
-    def size_bytes(self) -> int:
-        return len(self._data)
-
-    def read(self, start: int, stop: int) -> bytes:
-        return self._data[start:stop]
 
 
 def beginning(container: Container, head: bytes, count: int) -> bytes:
