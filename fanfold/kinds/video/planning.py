@@ -74,7 +74,7 @@ def prepared(recipe: VideoRecipe, part: Part, read: Callable[[PartObject, int, i
 def laid_out(
     recipe: VideoRecipe, described: dict[str, Any], tracks: dict[int, Track], origin: Fraction | None
 ) -> tuple[dict[str, Json], list[describing.RoledSpan]]:
-    """Return the layout, and role and span of each line; without an origin the presentation begins with what is first."""
+    """Return the layout, and role and span of each line; without an origin, what is first begins it."""
     probing.check(described["streams"], recipe)
     media, tracks = _media(recipe, described, tracks, origin)
     for rendition in recipe.renditions:
