@@ -9,6 +9,7 @@ from typing import Any
 import av
 from av.container import InputContainer
 
+from fanfold.errors import UnsupportedVideo
 from fanfold.kinds.video.excerpts import mini, track_of
 from fanfold.kinds.video.media import Media
 from fanfold.kinds.video.muxing import delay
@@ -21,7 +22,7 @@ THREADS = 2
 def frames(source: Source, media: Media, span: Mapping[str, Any]) -> Iterator[av.VideoFrame]:
     """Yield the pictures that are shown in a segment, in their order, their pts in ticks of the video.
 
-    What does not decode is left out, as players do. Raises BrokenVideo.
+    What does not decode is left out, as players do. Raises BrokenVideo, UnsupportedVideo.
     """
     segment = read_segment(source, media, span)
     video = segment.video
@@ -34,11 +35,13 @@ def frames(source: Source, media: Media, span: Mapping[str, Any]) -> Iterator[av
     with av.open(io.BytesIO(mini(video)), format="mov", options=options) as found:
         assert isinstance(found, InputContainer)
         stream = found.streams.video[0]
+        if getattr(stream, "codec_context", None) is None:
+            raise UnsupportedVideo(f"nothing here decodes {video.stream.codec}")
         stream.thread_type, stream.codec_context.thread_count = "AUTO", THREADS
         for packet in found.demux(stream):
             try:
                 decoded = packet.decode()
-            except av.error.InvalidDataError:
+            except av.error.FFmpegError:
                 continue
             for frame in decoded:
                 if frame.pts is not None:

@@ -33,6 +33,8 @@ ROLE = "describe"
 DIFFERENCES, PICTURES, PIECES, SOUND, TRACK = "differences", "pictures", "pieces", "sound-", "track-"
 """The objects that the first round leaves; the last two are followed by a number."""
 
+STREAMED_BLOCK_BYTES = 4 << 20
+
 RoledSpan = tuple[str, dict[str, Json]]
 
 
@@ -105,8 +107,10 @@ def _look(
     sheet = sheet_of(recipe, media)
     seen = Differences() if recipe.scenes else None
     shown = Shown(sheet, numbers_of(sheet, media, number), media.video.turn) if sheet else None
+    count = 0
     for frame in frames(source, media, span):
         assert frame.pts is not None
+        count += 1
         if shown:
             shown.see(frame, frame.pts * tick - zero)
         if seen:
@@ -118,7 +122,7 @@ def _look(
     pictures = shown.finish() if shown else {}
     if pictures:
         desk.write(PICTURES, b"".join(pictures.values()))
-    return {"pictures": list(pictures)}
+    return {"pictures": list(pictures), "decoded": count}
 
 
 def _listen(source: Source, media: Media, index: int, desk: Desk) -> Mapping[str, Json]:
@@ -129,7 +133,7 @@ def _listen(source: Source, media: Media, index: int, desk: Desk) -> Mapping[str
     from fanfold.kinds.video.speech import listening, pauses
 
     levels: list[Levels] = []
-    with opened(source, media.container) as found:
+    with opened(_in_blocks(source, media), media.container) as found:
         decoder = listening.Decoder()
         sound = listening.on_the_clock(decoder.frames(_packets(found, [index])), Fraction(media.origin))
         for number, (samples, its_levels) in enumerate(listening.objects(sound)):
@@ -145,12 +149,19 @@ def _read(source: Source, media: Media, indexes: Sequence[int], desk: Desk) -> M
     """Read tracks of subtitles, all in one pass."""
     from fanfold.kinds.video.ranges import opened
 
-    with opened(source, media.container) as found:
+    with opened(_in_blocks(source, media), media.container) as found:
         cues = subtitles.read(_packets(found, indexes), Fraction(media.origin))
     for index in indexes:
         told = [[cue.start_ms, cue.stop_ms, cue.payload] for cue in cues.get(index, ())]
         desk.write(f"{TRACK}{index:05}", json.dumps(told, ensure_ascii=False).encode())
     return {}
+
+
+def _in_blocks(source: Source, media: Media) -> Source:
+    """Return a source that is read in large blocks where all of it is: only MP4 tells where each stream's bytes are."""
+    from fanfold.kinds.video.ranges import Kept
+
+    return Kept(source) if media.container == "mp4" else Kept(source, STREAMED_BLOCK_BYTES)
 
 
 def _packets(found: InputContainer, indexes: Sequence[int]) -> Iterator[Packet[Any]]:
@@ -166,21 +177,21 @@ def _packets(found: InputContainer, indexes: Sequence[int]) -> Iterator[Packet[A
 def later(round: Round) -> tuple[list[RoledSpan], Mapping[str, Json]]:
     """Return roles and spans of what the first round made ready, and what their layout says besides.
 
-    None, once they were asked for.
-
-    Every line so far has its part.
+    None, once they were asked for. Every line so far has its part. Raises BrokenVideo where no picture decodes.
     """
     if any("speech" in line.span or "sprite" in line.span for lines in round.lines for line in lines):
         return [], {}
     spans: list[RoledSpan] = []
     layout: dict[str, Json] = {}
     parts = parts_of(round)
-    if pictures := [part for part in parts if PICTURES in part.objects]:
+    looked = [part.facts["decoded"] for part in parts if "describe" in part.line.span]
+    if looked and not any(looked):
+        raise BrokenVideo("not one picture of the video can be decoded")
+    if sheet := sheet_of(round.recipe, Media.from_json(planned(round)["media"])):
         spans.append((ROLE, {"sprite": True}))
-        sheet = sheet_of(round.recipe, Media.from_json(planned(round)["media"]))
-        assert sheet is not None
         layout["sheet"] = asdict(sheet)
-        layout["pictures"] = [[*_place(part, PICTURES), part.facts["pictures"]] for part in pictures]
+        taken = [part for part in parts if PICTURES in part.objects]
+        layout["pictures"] = [[*_place(part, PICTURES), part.facts["pictures"]] for part in taken]
     for part in parts:
         if PIECES in part.objects:
             pieces = json.loads(whole(round, part.objects[PIECES]))

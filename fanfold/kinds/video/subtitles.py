@@ -63,7 +63,7 @@ def _decoded(packet: Any) -> Iterator[bytes]:
 
     try:
         decoded = packet.decode()
-    except av.error.InvalidDataError:
+    except av.error.FFmpegError:
         return
     for shown in decoded:
         for rect in getattr(shown, "rects", [shown]):

@@ -36,7 +36,7 @@ class Decoder:
         for packet in packets:
             try:
                 yield from packet.decode()  # type: ignore[misc]
-            except av.error.InvalidDataError:
+            except av.error.FFmpegError:
                 self.undecoded += 1
 
 
