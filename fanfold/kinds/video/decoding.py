@@ -18,6 +18,9 @@ from fanfold.model import Source
 
 THREADS = 2
 
+# As in `ranges`: a callback into Python would hold the lock that the decoder's threads wait for.
+av.logging.restore_default_callback()
+
 
 def frames(source: Source, media: Media, span: Mapping[str, Any]) -> Iterator[av.VideoFrame]:
     """Yield the pictures that are shown in a segment, in their order, their pts in ticks of the video.
