@@ -27,6 +27,8 @@ from tests.kinds.video.test_speech import DICKENS, TWO_CITIES, spelled
 
 VIDEO = kinds.get("video")
 
+KINDS = ["silent.mp4", "sound.m4a", "variable.mp4", "open.mov", "fragmented.mp4", "live.mkv", "hevc.ts"]
+
 EVERYTHING = {
     "scenes": True,
     "posters": {"every": "1s", "width": 64},
@@ -148,7 +150,9 @@ def test_each_output_says_what_is_in_the_video(shots: bytes) -> None:
 
 
 @pytest.mark.usefixtures("talker")
-@pytest.mark.parametrize("name", ["silent.mp4", "sound.m4a", "variable.mp4", "open.mov", "fragmented.mp4"])
+@pytest.mark.parametrize(
+    "name", ["silent.mp4", "sound.m4a", "variable.mp4", "open.mov", "fragmented.mp4", "live.mkv", "hevc.ts"]
+)
 def test_clips_of_every_kind_are_described(name: str) -> None:
     found = told(clip(name, 3))
     heard, seen = name != "silent.mp4", name != "sound.m4a"
@@ -156,6 +160,20 @@ def test_clips_of_every_kind_are_described(name: str) -> None:
     assert ("posters.jpg" in found.outputs) == ("posters.vtt" in found.outputs) == seen
     assert found.stats["words"] == (3 if heard else 0)
     assert found.outputs["transcript.vtt"].startswith(b"WEBVTT\n")
+
+
+def test_posters_are_upright_and_in_the_shape_that_is_looked_at(tmp_path: Path) -> None:
+    """A phone held upright stores pictures that lie on their side; the left edge of what it stores is the top."""
+    plain, turned = tmp_path / "plain.mp4", tmp_path / "turned.mp4"
+    source = "color=red:size=160x90:rate=10:duration=1,drawbox=x=0:y=0:w=80:h=90:color=blue:t=fill"
+    ffmpeg("-f", "lavfi", "-i", source, "-c:v", "libx264", "-pix_fmt", "yuv420p", str(plain))
+    ffmpeg("-display_rotation", "-90", "-i", str(plain), "-c", "copy", str(turned))
+    found = told(turned.read_bytes(), {"posters": {"width": 90}})
+    image = Image.open(io.BytesIO(found.outputs["posters.jpg"]))
+    assert image.size == (90, 160)
+    top, bottom = image.getpixel((45, 20)), image.getpixel((45, 140))
+    assert top[2] > 200 > 60 > top[0]
+    assert bottom[0] > 200 > 60 > bottom[2]
 
 
 def test_what_is_said_in_a_video_is_found_by_its_words() -> None:
