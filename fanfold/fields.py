@@ -91,3 +91,9 @@ class KindRecipe(Strict):
     def essence(self) -> dict[str, Any]:
         """Return the fields that a part's bytes depend on."""
         return self.model_dump(mode="json", exclude=set(self.how))
+
+
+def check_chunk(text: str) -> None:
+    """Raise ValueError for what is no chunk of any kind: a size, or of a video a duration."""
+    check = duration_s if text.strip().endswith(("s", "m")) else size_bytes
+    check(text)

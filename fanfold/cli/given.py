@@ -48,12 +48,11 @@ def check_files(paths: Sequence[Path]) -> None:
 
 def check_recipe(recipe: str | None, recipes_file: Path | None, chunk: str | None) -> None:
     """Raise UsageError, RecipeError or UnknownRecipe for options that cannot be meant."""
-    from fanfold.fields import duration_s, size_bytes
+    from fanfold.fields import check_chunk
 
     if chunk is not None:
-        check = duration_s if chunk.strip().endswith(("s", "m")) else size_bytes
         try:
-            check(chunk)
+            check_chunk(chunk)
         except ValueError as error:
             raise UsageError(f"--chunk is {chunk!r}: {error}") from error
     if recipes_file is not None:

@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 from fanfold import report
 from fanfold.console import live, looks, machine, timeline
 from fanfold.console.runs import LIVE, Item, Runs, groups
+from fanfold.model import Line
 from fanfold.standing import Chunk, Standing
 
 Show = Callable[..., Response]
@@ -161,7 +162,47 @@ def _details(event: Mapping[str, Any]) -> dict[str, Any]:
 def tried(runs: Runs, item: Item) -> Parts:
     standing = runs.standing(item)
     made = runs.attempts(item)
-    return {"attempts": looks.part("attempts.html", item=item, attempts=made, done=_done(standing.chunks, made))}
+    return {
+        "attempts": looks.part(
+            "attempts.html",
+            item=item,
+            attempts=made,
+            done=_done(standing.chunks, made),
+            rounds=[_round(standing, number) for number in range(len(standing.rounds))],
+        )
+    }
+
+
+def _round(standing: Standing, number: int) -> dict[str, Any]:
+    """Return what the attempts say of a round: its lines, and of those that ran before what differs this time."""
+    found = standing.rounds[number]
+    same_side = (
+        standing.rounds[:number] if number < standing.plan_round else standing.rounds[standing.plan_round : number]
+    )
+    before = {
+        (chunk.line.role, chunk.line.span["start"]): chunk.line
+        for chunks in same_side
+        for chunk in chunks
+        if "start" in chunk.line.span
+    }
+    again = []
+    for chunk in found:
+        line = chunk.line
+        earlier = before.get((line.role, line.span.get("start")))
+        if earlier is not None:
+            again.append({"line": line.id, "earlier": earlier.id, "differs": _differences(earlier, line)})
+    done = sum(chunk.key is not None for chunk in found)
+    return {"name": name_of(standing, number), "lines": len(found), "done": done, "again": again}
+
+
+def _differences(before: Line, now: Line) -> list[str]:
+    """Return in words what a line is given that the one it repairs was not."""
+    found = [
+        f"{name} {json.dumps(now.span.get(name))}"
+        for name in dict.fromkeys((*before.span, *now.span))
+        if before.span.get(name) != now.span.get(name)
+    ]
+    return found + ([f"layout {now.layout} instead of {before.layout}"] if before.layout != now.layout else [])
 
 
 def _done(found: Sequence[Chunk], made: Sequence[Any]) -> list[int]:

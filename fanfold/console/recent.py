@@ -18,7 +18,7 @@ from fanfold.aws.jobs import STATUSES, Filters
 from fanfold.console import live, looks, uploads
 from fanfold.console.runs import Runs
 from fanfold.errors import FanfoldError, RecipeError, UsageError
-from fanfold.fields import size_bytes
+from fanfold.fields import check_chunk
 
 Show = Callable[..., Response]
 
@@ -108,7 +108,7 @@ def routes(runs: Runs, show: Show) -> list[BaseRoute]:
             await run_in_threadpool(lambda: intake.read_recipes(runs.stack.stores).get(recipe))
         if chunk:
             try:
-                size_bytes(chunk)
+                check_chunk(chunk)
             except ValueError as error:
                 raise UsageError(f"the chunk is {chunk!r}: {error}") from error
         key = uploads.key_of(name, recipe)

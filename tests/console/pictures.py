@@ -40,6 +40,7 @@ def main() -> None:
         jobs = {
             "airports": run(stack, ROOT / "samples/airports.csv", "heads"),
             "sky": run(stack, ROOT / "samples/hubble_deep_field.jpg", "deep"),
+            "film": run(stack, ROOT / "samples/testcard.mp4", "films"),
             "orders": run(stack, bad, "strict"),
             "weather": run(stack, ROOT / "samples/seattle-weather.csv", "rain"),
             "failed": failing(stack, Path(scratch), "measurements.csv", 3000),
@@ -52,6 +53,7 @@ def main() -> None:
             "chunk": f"/runs/{jobs['failed']}/chunks/0-00001",
             "replay": f"/runs/{jobs['failed']}/replay",
             "image": f"/runs/{jobs['sky']}/outputs",
+            "film": f"/runs/{jobs['film']}/outputs",
             "rejects": f"/runs/{jobs['orders']}/outputs/rejects.jsonl",
             "records": "/records?recipe=rain&key=snow",
         }

@@ -36,6 +36,7 @@ recipes:
       index: {partition: weather, sort: date}
       totals: [{by: weather, sum: precipitation}]
   deep: {image: {renditions: [{name: thumb, width: 200}], tiles: {size: 254}}}
+  films: {video: {segment: 2s, posters: {every: 1s, width: 160}, renditions: [{name: web, format: hls, height: 120}]}}
 """
 
 
@@ -92,6 +93,19 @@ def test_a_picture_is_looked_into_and_its_words_are_text(
     page.focus("[data-zoom] .openseadragon-canvas")
     page.keyboard.press("+")
     page.click("text=Whole picture")
+
+
+def test_a_film_is_played_and_its_posters_lead_into_it(console: Console, engine_stack: Stack, visit: Any) -> None:
+    job = ran(engine_stack, SAMPLES / "testcard.mp4", "films")
+    page = visit(console, f"/runs/{job}/outputs/web/index.m3u8")
+    page.wait_for_function("document.querySelector('video').readyState >= 2")
+    assert page.evaluate("document.querySelector('video').videoHeight") == 120
+    posters = page.locator(".posters button")
+    last = posters.count() - 1
+    assert last > 0
+    page.wait_for_function("document.querySelector('.posters button').style.backgroundImage.includes('posters.jpg')")
+    posters.nth(last).click()
+    page.wait_for_function(f"document.querySelector('video').currentTime >= {last}")
 
 
 def test_records_are_searched_and_totals_drawn(console: Console, engine_stack: Stack, visit: Any) -> None:

@@ -17,6 +17,7 @@ from moto.dynamodb.models import dynamodb_backends
 from fanfold.aws.jobs import Filters
 from fanfold.aws.stack import Stack
 from fanfold.console.reads import Paced
+from fanfold.model import Line
 from tests.console.conftest import Console, console_of
 from tests.console.jobs import EXECUTION, MARKUP, fail, finish, lines, made_job
 
@@ -210,3 +211,17 @@ def test_markup_in_keys_and_errors_is_text(stack: Stack, visit: Any) -> None:
             page.goto(f"{console.base}/runs/{setting.job.id}{path}")
             assert MARKUP in page.inner_text("main"), path
             assert page.locator("main img, main script").count() == 0, path
+
+
+def test_a_repair_round_says_what_its_lines_were_given(stack: Stack) -> None:
+    setting = made_job(stack, "repaired.csv", 3)
+    planned = lines(3)
+    setting.write_plan(1, [Line("1-00000", "rows", {**planned[1].span, "pin": 1030})])
+    for line in (*planned, setting.read_plan(1)[0]):
+        finish(setting, line, EXECUTION)
+    stack.stores.jobs.status(setting.job.id, "RUNNING", "1", execution=EXECUTION)
+    with console_of(stack) as console:
+        page = console.get(f"/runs/{setting.job.id}/attempts")
+        assert "repairs" in page
+        assert "pin 1030" in page
+        assert "1 repaired" in console.get(f"/runs/{setting.job.id}")
