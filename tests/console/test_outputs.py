@@ -22,6 +22,7 @@ from fanfold.console import previews
 from fanfold.console.outputs import SANDBOX, TYPES
 from tests.console.conftest import Console, console_of
 from tests.console.jobs import EXECUTION, MARKUP, made_job
+from tests.engine.place import until
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 CELLS = "rows => rows.map(row => [...row.cells].map(cell => cell.innerText))"
@@ -98,14 +99,15 @@ def test_a_picture_is_looked_into_and_its_words_are_text(
 def test_a_film_is_played_and_its_posters_lead_into_it(console: Console, engine_stack: Stack, visit: Any) -> None:
     job = ran(engine_stack, SAMPLES / "testcard.mp4", "films")
     page = visit(console, f"/runs/{job}/outputs/web/index.m3u8")
-    page.wait_for_function("document.querySelector('video').readyState >= 2")
-    assert page.evaluate("document.querySelector('video').videoHeight") == 120
+    film = page.locator("video")
+    until(lambda: film.evaluate("film => film.readyState >= 2"))
+    assert film.evaluate("film => film.videoHeight") == 120
     posters = page.locator(".posters button")
     last = posters.count() - 1
     assert last > 0
-    page.wait_for_function("document.querySelector('.posters button').style.backgroundImage.includes('posters.jpg')")
+    until(lambda: posters.first.evaluate("poster => poster.style.backgroundImage.includes('posters.jpg')"))
     posters.nth(last).click()
-    page.wait_for_function(f"document.querySelector('video').currentTime >= {last}")
+    until(lambda: film.evaluate("film => film.currentTime") >= last)
 
 
 def test_records_are_searched_and_totals_drawn(console: Console, engine_stack: Stack, visit: Any) -> None:
