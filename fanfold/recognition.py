@@ -88,7 +88,7 @@ class Recogniser(Protocol):
     def recognise(self, picture: Picture, what: Sequence[str]) -> Found:
         """Find what is asked for, TEXT or FACES or both, whatever its score. The same picture gives the same result.
 
-        The picture is a piece of 1 to 1,024 pixels in width and height. Raises TransientError.
+        The picture is a piece of 1 to 896 pixels in width and height. Raises TransientError.
         """
         ...
 

@@ -23,7 +23,7 @@ LEAST_SIDE = 80
 MOST_FOUND = 100
 """The most words, and faces, that one answer holds."""
 
-# A piece has at most 1,024 × 1,024 pixels: as PNG, which changes none, less than the 5 MB that a request may send.
+# A piece has at most 896 × 896 pixels: as PNG, which changes none, less than the 5 MB that a request may send.
 
 _UNKNOWN = {"400", "404", "UnknownOperationException"}
 """What an endpoint answers that has no Rekognition; one that stands in for AWS may give no code but the HTTP status."""
