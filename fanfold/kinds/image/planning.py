@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fanfold.errors import TooManyPixels
 from fanfold.kinds.image import limits, staging
 from fanfold.kinds.image.fitting import fit
 from fanfold.kinds.image.headers import Reader, read_header
@@ -38,8 +37,8 @@ def plan(source: Source, recipe: ImageRecipe) -> Plan:
     limits.check(recipe, header.width, header.height, source.size_bytes)
     if header.pixels <= limits.WHOLE_PIXELS and source.size_bytes <= limits.WHOLE_BYTES:
         return Plan(header.to_json(), [Line("0-00000", ROLE, {"whole": True})])
-    if not header.streams and header.pixels > limits.UNSTREAMED_PIXELS:
-        raise TooManyPixels(limits.unstreamed(header.format, header.width, header.height))
+    if not header.streams:
+        limits.check_unstreamed(header.format, header.width, header.height)
     page = read_page(Reader(source).read) if header.format == "tiff" else None
     if page and (bands := _stored(recipe, page)):
         layout = _first(recipe, header.to_json(), of_page(page), page.orientation, bands)

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 
 import pyvips
 
-from fanfold.errors import TooManyPixels
 from fanfold.kinds.image import limits, restarts
 from fanfold.kinds.image.headers import Header, Reader
 from fanfold.kinds.image.pixels import decoding, in_memory, loaded, normalised
@@ -35,8 +34,8 @@ def prepare(source: Source, recipe: ImageRecipe, header: Header, desk: Desk) -> 
         if groups and splits(recipe, groups):
             return _find(source, groups, orientation, desk)
         limits.check(recipe, opened.width, opened.height, source.size_bytes)
-        if not header.streams and opened.width * opened.height > limits.UNSTREAMED_PIXELS:
-            raise TooManyPixels(limits.unstreamed(header.format, opened.width, opened.height))
+        if not header.streams:
+            limits.check_unstreamed(header.format, opened.width, opened.height)
         frames = opened.get("n-pages") if header.format in ("gif", "webp") and opened.get_typeof("n-pages") else 1
         image = normalised(opened)
         written = write(image, "strip", desk)

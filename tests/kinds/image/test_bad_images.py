@@ -87,6 +87,13 @@ def test_a_bomb_is_refused_by_its_header_in_every_format(form: str) -> None:
         IMAGE.plan(source, ImageRecipe(pixels=1_000_000))
 
 
+@pytest.mark.parametrize(("width", "height"), [((1 << 20) + 1, 1), (1, (1 << 20) + 1)])
+def test_an_image_without_end_on_one_side_is_refused(width: int, height: int) -> None:
+    """Few pixels in few bytes; but its rows, or its tiles, have no bound."""
+    rows = b"".join(b"\0" + bytes(width) for _ in range(height))
+    assert "the longest side" in refused(png(width, height, 8, 0, rows), TooManyPixels)
+
+
 def test_frames_count_as_pixels() -> None:
     """An animation of small frames can be a bomb too."""
     frames = [Image.new("L", (500, 500), n) for n in range(60)]

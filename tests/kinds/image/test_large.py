@@ -190,7 +190,7 @@ def test_what_is_encoded_whole_is_refused_before_anything_is_decoded(
 
 
 def test_what_decodes_as_a_whole_is_refused_where_it_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "UNSTREAMED_PIXELS", 100_000)
+    monkeypatch.setattr(limits, "UNSTREAMED_PIXELS", dict.fromkeys(limits.UNSTREAMED_PIXELS, 100_000))
     for stored in ("jpeg-progressive", "webp", "gif"):
         with pytest.raises(TooManyPixels, match="301 × 457 pixels and is decoded as a whole"):
             in_pieces(STORED[stored], RECIPE, monkeypatch)
