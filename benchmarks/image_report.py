@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -122,7 +123,9 @@ def memory_text(results: Figures) -> Iterator[str]:
 
 
 def save(results: Figures, docs: Path) -> None:
-    """Write the plots and the figures of docs/benchmarks.md."""
+    """Write the plots and the figures of docs/benchmarks.md; sections that did not run are those of the last time."""
+    saved = docs / "plots/image.json"
+    results = (json.loads(saved.read_text()) if saved.exists() else {}) | results
     images = {name: (PLOTS[name], image) for name, image in drawn(results).items()}
     report.save("image", results, text(results), images, docs)
 

@@ -80,8 +80,7 @@ def decode(data: bytes, format: Format, recipe: ImageRecipe) -> list[pyvips.Imag
                 f"an image that is decoded at once has at most {WHOLE_PIXELS:,}"
             )
         tops = range(0, opened.height, height)
-        # Turning it asks for columns: it must be in memory before.
-        normal = upright(normalised(opened).copy_memory()).copy_memory()
+        normal = upright(normalised(opened).copy_memory())
         if frames == 1:
             return [normal]
         return [normal.crop(0, top, normal.width, height) for top in tops]
@@ -137,9 +136,10 @@ def _open_heic(data: bytes) -> pyvips.Image:
 
 
 def upright(image: pyvips.Image) -> pyvips.Image:
-    """Return an image turned as its orientation asks; the frames of an animation are never turned."""
+    """Return an image in memory turned as its orientation asks; the frames of an animation are never turned."""
     frames = image.get_n_pages() if image.get_typeof("n-pages") else 1
-    return image.autorot() if frames == 1 or image.height == image.get_page_height() else image
+    is_turned = image.get_typeof("orientation") and image.get("orientation") > 1
+    return image.autorot().copy_memory() if is_turned and frames == 1 else image
 
 
 def normalised(image: pyvips.Image) -> pyvips.Image:

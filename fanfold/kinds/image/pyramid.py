@@ -13,8 +13,8 @@ from PIL import Image
 
 from fanfold.kinds.image.pixels import in_memory
 
-STRIP_BYTES = 1 << 20
-"""What is halved at once: as much as the nearest memory of a core holds, and at least two rows."""
+STRIP_BYTES = 4 << 20
+"""What is halved at once: as much as memory near the core holds, and at least two rows."""
 
 _MODES = {1: "L", 3: "RGB"}
 
