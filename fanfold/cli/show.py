@@ -29,6 +29,8 @@ def _plain(value: object) -> object:
 
 def plain(text: object, kept: str = "") -> str:
     """Return text with its control characters escaped: keys and rows hold any, and a terminal obeys some of them."""
+    if isinstance(text, dict | list):
+        text = json.dumps(text, ensure_ascii=False, default=_plain)
     return "".join(
         one if one in kept or not category(one).startswith("C") else one.encode("unicode_escape", "replace").decode()
         for one in str(text)

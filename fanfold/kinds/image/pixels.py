@@ -37,6 +37,8 @@ _ANIMATED = frozenset({"gif", "webp"})
 _SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4), b"CMYK": (4, 5)}
 """The bands of an image that a profile of each colour space fits, without and with alpha (ICC.1, 7.2.6)."""
 
+_EIGHT_BITS = {"grey16": "b-w", "rgb16": "srgb"}
+
 
 @contextmanager
 def decoding(format: str, stream: Stream | None = None) -> Iterator[None]:
@@ -173,7 +175,10 @@ def _to_srgb(image: pyvips.Image) -> pyvips.Image:
             return image.icc_transform("srgb", embedded=True, intent="relative", depth=8)
     if image.interpretation == "cmyk":
         return image.icc_transform("srgb", input_profile="cmyk", intent="relative", depth=8)
-    return image.colourspace("b-w" if image.interpretation in ("b-w", "grey16") else "srgb")
+    if image.interpretation in _EIGHT_BITS:
+        # libvips' own way from grey to grey goes through light, and rounds on it.
+        return (image >> 8).cast("uchar").copy(interpretation=_EIGHT_BITS[image.interpretation])
+    return image.colourspace("b-w" if image.interpretation == "b-w" else "srgb")
 
 
 def in_memory(data: bytes | bytearray | memoryview, width: int, height: int, bands: int) -> pyvips.Image:

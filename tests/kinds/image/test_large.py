@@ -57,6 +57,14 @@ def tiff(mode: str, size: tuple[int, int] = (301, 457), **options: Any) -> bytes
     return bytes(made.copy(interpretation="b-w" if len(mode) < 3 else "srgb").tiffsave_buffer(**options))
 
 
+def tiff16() -> bytes:
+    """Return one of 16 bits."""
+    low = picture(301, 457)
+    image = pyvips.Image.new_from_memory(low.tobytes(), 301, 457, 3, "uchar")
+    wide = (image.cast("ushort") * 256 + 99).cast("ushort").copy(interpretation="rgb16")
+    return bytes(wide.tiffsave_buffer(**TILED, compression="deflate"))
+
+
 TILED = {"tile": True, "tile_width": 48, "tile_height": 32}
 
 STORED: dict[str, bytes] = {
@@ -64,6 +72,7 @@ STORED: dict[str, bytes] = {
     "tiled-jpeg": tiff("RGB", **TILED, compression="jpeg", Q=90),
     "tiled-lzw-predictor": tiff("RGB", **TILED, compression="lzw", predictor="horizontal"),
     "tiled-none-big": tiff("RGB", **TILED, bigtiff=True),
+    "tiled-16": tiff16(),
     "strips-packbits": tiff("RGB", compression="packbits"),
     "strips-deflate": tiff("RGBA", compression="deflate"),
     "png": saved(picture(301, 457, "RGB"), "PNG"),
@@ -94,8 +103,11 @@ def test_the_outputs_are_those_of_the_whole(stored: str, monkeypatch: pytest.Mon
     assert len(made.rounds) >= 3
 
 
-@pytest.mark.parametrize("stored", [name for name in STORED if "restarts" in name])
-@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize(
+    ("stored", "orientation"),
+    # Each rectangle of CMYK sets up a transform of its own: once is enough.
+    [(name, way) for name in STORED if "restarts" in name for way in (1, 6) if way == 1 or "CMYK" not in name],
+)
 def test_between_restarts_a_jpeg_is_read_by_ranges(
     stored: str, orientation: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,18 @@ def test_every_tile_has_the_bytes_of_dzsave(mode: str, format: str, size: int, o
     assert tiles_of(data, size=size, overlap=overlap, format=format) == dzsave(whole, size, overlap, SUFFIXES[format])
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_16_bits_are_scaled_before_they_are_halved(mode: str) -> None:
+    """The tiles are those of the image in 8 bits, which every output is made of."""
+    low = picture(301, 157, mode)
+    space = "grey16" if mode == "L" else "rgb16"
+    eight = pyvips.Image.new_from_memory(low.tobytes(), 301, 157, len(mode), "uchar")
+    eight = eight.copy(interpretation="b-w" if mode == "L" else "srgb")
+    wide = (eight.cast("ushort") * 256 + 200).cast("ushort").copy(interpretation=space)
+    wanted = dzsave(eight.copy(xres=1, yres=1), 64, 1, SUFFIXES["png"])
+    assert tiles_of(wide.pngsave_buffer(), size=64, overlap=1, format="png") == wanted
+
+
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 1), (1, 300), (64, 64), (65, 64), (128, 129), (254, 255)])
 def test_small_and_narrow_images_have_pyramids_too(width: int, height: int) -> None:
     """Down to one pixel, and around the size of a tile."""
