@@ -5,9 +5,11 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 from fanfold.kinds.video.media import Media
 from fanfold.kinds.video.muxing import IDENTITY, Chunk, MuxTrack, ftyp, moov
+from fanfold.kinds.video.tagging import user_data
 from fanfold.kinds.video.tracks import Whole
 from fanfold.model import Piece
 
@@ -24,6 +26,7 @@ def pieces(form: str, media: Media, wholes: Sequence[Whole]) -> list[Piece]:
     size = sum(sum(wholes[at].stored[number].samples.sizes) for number, at in placed)
     wide = size + 16 >= 1 << 32
     mdat = b"\0\0\0\1mdat" + (size + 16).to_bytes(8, "big") if wide else (size + 8).to_bytes(4, "big") + b"mdat"
+    told = user_data(media.chapters, media.tags or {}, Fraction(media.origin))
     index_size, index = -1, b""
     while len(index) != index_size:
         # Places of more than 4 GiB take more room in the index, which moves every place.
@@ -34,7 +37,7 @@ def pieces(form: str, media: Media, wholes: Sequence[Whole]) -> list[Piece]:
             stored = wholes[track].stored[number]
             chunks[track].append(Chunk(stored.samples, at))
             at += sum(stored.samples.sizes)
-        index = moov([replace(one, chunks=found) for one, found in zip(tracks, chunks, strict=True)])
+        index = moov([replace(one, chunks=found) for one, found in zip(tracks, chunks, strict=True)], extra=told)
     return [head + index + mdat, *(wholes[track].stored[number].data for number, track in placed)]
 
 

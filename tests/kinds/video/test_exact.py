@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 
 from fanfold import kinds
@@ -12,6 +14,7 @@ from fanfold.kinds.video.reading import read_segment
 from fanfold.kinds.video.recipe import VideoRecipe
 from tests.kinds.driver import CountingSource, run
 from tests.kinds.video.clips import CLIPS, clip
+from tests.kinds.video.clips import run as run_ffmpeg
 from tests.kinds.video.probes import complaints, psnr, samples_encoded, seen
 
 VIDEO = kinds.get("video")
@@ -81,3 +84,40 @@ def test_the_splitter_reads_the_index_and_a_worker_its_segment() -> None:
         assert segment.video
         assert sum(segment.video.samples.sizes) <= source.read_bytes <= sum(segment.video.samples.sizes) + 2_000_000
         assert len(source.reads) == 1
+
+
+CHAPTERS = ";FFMETADATA1\ntitle=A talk – ü\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=2500\ntitle=First\n"
+CHAPTERS += "[CHAPTER]\nTIMEBASE=1/1000\nSTART=2500\nEND=6000\ntitle=Zweites\n"
+
+
+def rich(folder: Path, name: str) -> bytes:
+    """Return a clip with two languages, chapters, a title, and, if it is an MP4, a quarter turn."""
+    (folder / "in.mp4").write_bytes(clip("plain.mp4"))
+    (folder / "told.txt").write_text(CHAPTERS)
+    turn = ("-display_rotation:v:0", "-90") if name.endswith("mp4") else ()
+    inputs = (*turn, "-i", str(folder / "in.mp4"), "-i", str(folder / "told.txt"))
+    languages = ("-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=fra")
+    maps = ("-map", "0:v", "-map", "0:a", "-map", "0:a", "-map_metadata", "1", "-c", "copy")
+    run_ffmpeg(*inputs, *maps, *languages, str(folder / name))
+    return (folder / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["rich.mp4", "rich.mkv"])
+def test_chapters_languages_titles_and_turns_are_kept(tmp_path: Path, name: str) -> None:
+    recipe = {"segment": "2s", "renditions": [{"name": "web", "height": 80}, {"name": "copy", "format": "mov"}]}
+    result = run(VIDEO, rich(tmp_path, name), VideoRecipe.model_validate(recipe), seed=1)
+    for output in ("web.mp4", "copy.mov"):
+        (tmp_path / output).write_bytes(result.outputs[output])
+        with av.open(str(tmp_path / output)) as made:
+            assert [stream.language for stream in made.streams.audio] == ["eng", "fra"]
+            assert [one["metadata"]["title"] for one in made.chapters()] == ["First", "Zweites"]
+            assert [one["start"] * one["time_base"] for one in made.chapters()] == [0, Fraction(5, 2)]
+            assert made.metadata["title"] == "A talk – ü"
+            frame = next(made.decode(video=0))
+            shown = (frame.width, frame.height) if frame.rotation % 180 == 0 else (frame.height, frame.width)
+        before = (90, 160) if name == "rich.mp4" else (160, 90)
+        assert shown == (before if output == "copy.mov" else ((44, 80) if name == "rich.mp4" else (142, 80)))
+        assert complaints(tmp_path / output) == ""
+    width, height = (44, 80) if name == "rich.mp4" else (142, 80)
+    # ffmpeg turns the pictures that it compares with: a turn the wrong way would leave some 10 dB.
+    assert psnr(tmp_path / "web.mp4", tmp_path / name, f"{width}x{height}") > 25
