@@ -80,6 +80,9 @@ def laid_out(
     for rendition in recipe.renditions:
         if media.video and has_video(media, rendition) and not copies_video(media, rendition):
             shape(media.video, rendition)
+    for one in described["streams"]:
+        if media.video and one["index"] == media.video.index:
+            one["turn"] = media.video.turn
     spans = list(_spans(media, tracks, recipe))
     asked = [(ROLE, span) for span in spans] if recipe.renditions else []
     asked += describing.first(recipe, media, described, spans)
