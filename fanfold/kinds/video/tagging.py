@@ -42,6 +42,6 @@ def _item(name: bytes, text: str) -> bytes:
 
 def _chapter(chapter: Mapping[str, Any], origin: Fraction) -> bytes:
     """Return where a chapter begins, in units of 100 ns, and its title, cut at a letter."""
-    title = chapter["title"].encode("utf-8", "replace")[:255].decode("utf-8", "ignore").encode()
+    title = str(chapter["title"]).encode("utf-8", "replace")[:255].decode("utf-8", "ignore").encode()
     start = max(Fraction(chapter["start"]) - origin, Fraction(0))
-    return struct.pack(">QB", round(start * 10_000_000), len(title)) + title
+    return struct.pack(">QB", round(start * 10_000_000), len(title)) + bytes(title)
