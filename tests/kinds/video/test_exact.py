@@ -124,7 +124,7 @@ def test_chapters_languages_titles_and_turns_are_kept(tmp_path: Path, name: str)
 
 
 def test_pictures_are_as_good_as_those_of_a_whole_file_encode(tmp_path: Path) -> None:
-    """At equal settings, to 0.1 dB: no worse, and a little better where segments are short and begin with a keyframe."""
+    """At equal settings, to 0.1 dB: no worse, and a little better where segments are short."""
     paths = made(tmp_path, "plain.mp4", "1s", {"renditions": [{"name": "web", "crf": 23}]})
     whole = tmp_path / "whole.mp4"
     run_ffmpeg("-i", str(paths["plain.mp4"]), "-c:v", "libx264", "-preset", "medium", "-crf", "23", "-an", str(whole))
