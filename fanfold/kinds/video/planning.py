@@ -255,8 +255,12 @@ def forecast(source: Source, recipe: VideoRecipe, plan: Plan) -> Forecast:
         if media.video and has_video(media, rendition) and not copies_video(media, rendition):
             pixels = shape(media.video, rendition).pixels * plan.layout["frames"]
             worker_s += pixels / PIXELS_A_SECOND[rendition.video_codec]
+    told = describing.forecast(recipe, media, plan.layout["frames"])
+    worker_s += told.looks_s
     sounds = len(wanted(media, recipe)) * seconds / SOUND_A_SECOND
     at_once = -(-chunks // recipe.concurrency)
-    longest_s = AROUND_CHUNK_S + at_once * worker_s / chunks
-    longest_s += AROUND_CHUNK_S + seconds / SOUND_A_SECOND if sounds else 0
-    return Forecast(chunks, source.size_bytes // chunks, chunks, worker_s + sounds, longest_s)
+    longest_s = AROUND_CHUNK_S + max(at_once * worker_s / chunks, told.listens_s)
+    second_s = max(seconds / SOUND_A_SECOND if sounds else 0.0, told.hears_s / min(recipe.concurrency, told.hearers))
+    longest_s += AROUND_CHUNK_S + second_s if second_s else 0.0
+    worker_s += sounds + told.listens_s + told.hears_s
+    return Forecast(chunks, source.size_bytes // chunks, chunks, worker_s, longest_s)

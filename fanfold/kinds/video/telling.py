@@ -47,7 +47,8 @@ def told(round: Round) -> tuple[list[Output], dict[str, Json]]:
         heard = list(cues.cues(heard_in(round)))
         outputs.append(_json("transcript.json", _transcript(recipe.transcript.language, media, heard)))
         outputs.append(Output("transcript.vtt", [webvtt.text(map(_cue, heard)).encode()], VTT))
-        stats |= {"cues": len(heard), "words": sum(map(len, heard))}
+        undecoded = sum(part.facts.get("undecoded", 0) for part in parts_of(round))
+        stats |= {"cues": len(heard), "words": sum(map(len, heard)), "undecoded": undecoded}
     if recipe.keywords:
         sources = (
             [(recipe.transcript.language, [Said(cues.text(cue), cue[0].start_ms) for cue in heard])] if heard else []

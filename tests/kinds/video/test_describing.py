@@ -20,7 +20,7 @@ from fanfold.kinds.video.recipe import VideoRecipe
 from fanfold.kinds.video.speech import whisper
 from fanfold.kinds.video.speech.words import Word
 from fanfold.words import words
-from tests.kinds.driver import Result, run
+from tests.kinds.driver import CountingSource, Result, run
 from tests.kinds.video.clips import clip
 from tests.kinds.video.clips import run as ffmpeg
 from tests.kinds.video.test_speech import DICKENS, TWO_CITIES, spelled
@@ -220,3 +220,11 @@ def test_a_video_of_which_no_picture_decodes_is_refused() -> None:
     data[start:] = bytes(len(data) - start)
     with pytest.raises(BrokenVideo, match="not one picture"):
         told(bytes(data))
+
+
+def test_a_forecast_counts_what_is_looked_at_and_heard() -> None:
+    source = CountingSource(clip("plain.mp4", 3))
+    plain, asked = (VideoRecipe.model_validate(recipe) for recipe in ({}, {"scenes": True, "transcript": {}}))
+    less, more = (VIDEO.forecast(source, recipe, VIDEO.plan(source, recipe)) for recipe in (plain, asked))
+    assert more.worker_s > less.worker_s + 3 / 10
+    assert more.longest_s > less.longest_s
