@@ -48,7 +48,7 @@ OF_PACKAGES = {
         "interchange",
     ],
     "aws_lambda_powertools": ["event_handler/openapi/swagger_ui"],
-    "numpy": ["**/tests", "_core/_simd*", "_core/*_tests.*", "f2py", "typing"],
+    "numpy": ["**/tests", "_core/_simd*", "_core/*_tests.*", "f2py"],
     "onnxruntime": [
         "capi/libonnxruntime.so*",  # the module for Python holds all of it once more
         "datasets",
