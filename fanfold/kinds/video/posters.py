@@ -144,9 +144,9 @@ def _jpeg(canvas: npt.NDArray[np.uint8]) -> Iterator[bytes]:
     height, width = canvas.shape[:2]
     encoder: Any = av.CodecContext.create("mjpeg", "w")
     encoder.width, encoder.height = width, height
-    encoder.pix_fmt, encoder.time_base = "yuvj420p", Fraction(1, 25)
+    encoder.pix_fmt, encoder.time_base = "yuv420p", Fraction(1, 25)
     encoder.color_range = 2
     encoder.qmin = encoder.qmax = QUALITY
     frame = av.VideoFrame.from_ndarray(canvas, "rgb24")
-    frame = frame.reformat(format="yuvj420p", dst_colorspace="ITU601", dst_color_range="JPEG")
+    frame = frame.reformat(format="yuv420p", dst_colorspace="ITU601", dst_color_range="JPEG")
     yield from map(bytes, [*encoder.encode(frame), *encoder.encode(None)])
