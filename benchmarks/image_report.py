@@ -132,11 +132,14 @@ def save(results: Figures, docs: Path) -> None:
 
 def drawn(results: Figures) -> dict[str, str]:
     """Return the plots by name."""
-    return {
-        "cpu": cpu_plot(results),
-        "scaling": scaling_plot(results["scaling"]),
-        "memory": memory_plot(results["memory"]),
-    }
+    images = {}
+    if "pyramid" in results and "renditions" in results:
+        images["cpu"] = cpu_plot(results)
+    if "scaling" in results:
+        images["scaling"] = scaling_plot(results["scaling"])
+    if "memory" in results:
+        images["memory"] = memory_plot(results["memory"])
+    return images
 
 
 def cpu_plot(results: Figures) -> str:
