@@ -143,3 +143,26 @@ def test_encoded_sound_has_no_seam(tmp_path: Path, name: str, codec: str, output
     last = 6 * 48000 * 4
     assert last <= len(ours) <= len(theirs)
     assert ours[: last - 16_384] == theirs[: last - 16_384]
+
+
+HDR10 = [
+    "log-level=none:keyint=25:hdr10=1:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:max-cll=1000,400",
+    "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)",
+]
+HDR = f"-pix_fmt yuv420p10le -c:v libx265 -preset ultrafast -tag:v hvc1 -an -x265-params {':'.join(HDR10)}"
+
+
+def test_hdr_is_kept(tmp_path: Path) -> None:
+    """Ten bits, colours, the display it was mastered on, and its light levels, in every segment."""
+    recipe = {"segment": "1s", "metadata": False, "renditions": [{"name": "x", "height": 60, "video": "hevc"}]}
+    (tmp_path / "x.mp4").write_bytes(
+        run(VIDEO, clip("hdr.mp4", 3, HDR), VideoRecipe.model_validate(recipe)).outputs["x.mp4"]
+    )
+    with av.open(str(tmp_path / "x.mp4")) as made:
+        frames = list(made.decode(video=0))
+    assert len(frames) == 90
+    for frame in frames:
+        assert frame.format.name == "yuv420p10le"
+        assert (frame.color_primaries, frame.color_trc, frame.colorspace) == (9, 16, 9)
+        told = {side.type.name for side in frame.side_data}
+        assert {"MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"} <= told or not frame.key_frame
