@@ -15,6 +15,7 @@ from fanfold.errors import BrokenImage, NotAnImage, TooManyPixels
 from fanfold.kinds.image.formats import Format
 from fanfold.kinds.image.limits import WHOLE_PIXELS, check
 from fanfold.kinds.image.recipe import ImageRecipe
+from fanfold.kinds.image.sequences import Sequence, is_sequence
 from fanfold.kinds.image.streams import Stream, of_source
 from fanfold.model import Source
 
@@ -72,20 +73,30 @@ def decode(data: bytes, format: Format, recipe: ImageRecipe) -> list[pyvips.Imag
     Raises BrokenImage, NotAnImage, TooManyPixels.
     """
     with decoding(format):
-        opened = _open_heic(data) if format == "heic" else _open(data, format)
-        frames = opened.get_n_pages() if format in _ANIMATED else 1
-        height = opened.get_page_height() if frames > 1 else opened.height
-        check(recipe, opened.width, height, len(data), frames)
-        if opened.width * height * frames > WHOLE_PIXELS:
-            raise TooManyPixels(
-                f"the image has {opened.width:,} × {height:,} × {frames:,} pixels; "
-                f"an image that is decoded at once has at most {WHOLE_PIXELS:,}"
-            )
+        if is_sequence(data, format):
+            sequence = Sequence(data, format)
+            frames, height = sequence.frames, sequence.height
+            _check_frames(recipe, sequence.width, height, len(data), frames)
+            opened = sequence.decoded()
+        else:
+            opened = _open_heic(data) if format == "heic" else _open(data, format)
+            frames = opened.get_n_pages() if format in _ANIMATED else 1
+            height = opened.get_page_height() if frames > 1 else opened.height
+            _check_frames(recipe, opened.width, height, len(data), frames)
         tops = range(0, opened.height, height)
         normal = upright(normalised(opened).copy_memory())
         if frames == 1:
             return [normal]
         return [normal.crop(0, top, normal.width, height) for top in tops]
+
+
+def _check_frames(recipe: ImageRecipe, width: int, height: int, size_bytes: int, frames: int) -> None:
+    check(recipe, width, height, size_bytes, frames)
+    if width * height * frames > WHOLE_PIXELS:
+        raise TooManyPixels(
+            f"the image has {width:,} × {height:,} × {frames:,} pixels; "
+            f"an image that is decoded at once has at most {WHOLE_PIXELS:,}"
+        )
 
 
 _BLOBS = {"exif": "exif-data", "xmp": "xmp-data", "iptc": "iptc-data", "icc": "icc-profile-data"}

@@ -13,6 +13,7 @@ from PIL import Image
 
 from fanfold import kinds
 from fanfold.errors import BrokenImage, FanfoldError, NotAnImage, TooLargeForFormat, TooManyPixels
+from fanfold.kinds.image.pixels import decode
 from fanfold.kinds.image.recipe import ImageRecipe
 from tests.kinds.driver import CountingSource, run
 from tests.kinds.image.pictures import picture, saved
@@ -94,11 +95,44 @@ def test_an_image_without_end_on_one_side_is_refused(width: int, height: int) ->
     assert "the longest side" in refused(png(width, height, 8, 0, rows), TooManyPixels)
 
 
-def test_frames_count_as_pixels() -> None:
+@pytest.mark.parametrize("form", ["GIF", "PNG", "AVIF"])
+def test_frames_count_as_pixels(form: str) -> None:
     """An animation of small frames can be a bomb too."""
     frames = [Image.new("L", (500, 500), n) for n in range(60)]
-    data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    data = saved(frames[0], form, save_all=True, append_images=frames[1:])
     assert "60 frames" in refused(data, TooManyPixels, ImageRecipe(pixels=10_000_000))
+
+
+@pytest.mark.parametrize("form", ["PNG", "AVIF"])
+def test_a_damaged_animation_is_shown_or_refused(form: str) -> None:
+    """By no error but ours, and without a word of Pillow's."""
+    frames = [picture(60, 40, seed=n) for n in range(4)]
+    data = saved(frames[0], form, save_all=True, append_images=frames[1:])
+    for seed in range(200):
+        chance = random.Random(seed)
+        damaged = bytearray(data)
+        for _ in range(chance.randint(1, 4)):
+            damaged[chance.randrange(8, min(len(data), chance.choice([200, len(data)])))] = chance.randrange(256)
+        with suppress(BrokenImage, NotAnImage, TooManyPixels):
+            decode(bytes(damaged), form.lower(), ImageRecipe())
+
+
+def test_an_animation_without_time_is_refused() -> None:
+    """Its times are given in parts of a second, and the parts are none (found by damaging bytes)."""
+    frames = [picture(60, 40, seed=n) for n in range(4)]
+    data = saved(frames[0], "AVIF", save_all=True, append_images=frames[1:])
+    at = data.index(b"mdhd")
+    timescale = at + (24 if data[at + 4] else 16)
+    refused(data[:timescale] + bytes(4) + data[timescale + 4 :], BrokenImage)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.7, 0.9, 0.99])
+@pytest.mark.parametrize("form", ["PNG", "AVIF"])
+def test_an_animation_that_was_cut_off_is_refused(form: str, share: float) -> None:
+    """Never the frames that are left, and no error but ours."""
+    frames = [picture(60, 40, seed=n) for n in range(4)]
+    data = saved(frames[0], form, save_all=True, append_images=frames[1:])
+    refused(data[: int(len(data) * share)], BrokenImage)
 
 
 def tiff(next_of: Callable[[int], int], count: int) -> bytes:

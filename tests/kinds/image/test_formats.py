@@ -16,6 +16,7 @@ from PIL import Image, ImageCms
 from fanfold import kinds
 from fanfold.kinds.image.formats import format_of, named
 from fanfold.kinds.image.headers import HEAD_LIMIT_BYTES, read_header
+from fanfold.kinds.image.pixels import decode
 from fanfold.kinds.image.recipe import ImageRecipe
 from tests.kinds.driver import CountingSource, run
 from tests.kinds.image.pictures import opened, picture, saved
@@ -161,6 +162,10 @@ def test_a_profile_is_converted_to_srgb() -> None:
     assert difference(converted(saved(picture(48, 32, "L"), "TIFF", icc_profile=lab)), picture(48, 32, "L")) == 0
 
 
+EXIF = Image.Exif()
+EXIF[0x010F] = "maker"
+
+
 def animation(format: str) -> bytes:
     frames = [Image.new("RGB", (40, 30), (80 * n, 200, 30)) for n in range(3)]
     made = io.BytesIO()
@@ -168,7 +173,7 @@ def animation(format: str) -> bytes:
     return made.getvalue()
 
 
-@pytest.mark.parametrize("format", ["GIF", "WEBP"])
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "AVIF"])
 def test_animations_keep_their_frames_where_the_format_can(format: str) -> None:
     """WebP moves, at the given size and times; JPEG and PNG show the first frame."""
     asked = [{"name": f"to-{kind}", "width": 20, "format": kind} for kind in ("webp", "jpeg", "png", "avif")]
@@ -186,6 +191,33 @@ def test_animations_keep_their_frames_where_the_format_can(format: str) -> None:
     for name in ("to-jpeg.jpg", "to-png.png", "to-avif.avif"):
         assert opened(result.outputs[name]).size == (20, 15)
     assert result.stats["frames"] == 3
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])
+def test_frames_of_a_png_are_those_that_pillow_shows(mode: str) -> None:
+    """Pixel for pixel, with what is transparent; a frame may be a patch on the one before."""
+    drawn = [picture(40, 30, "RGBA" if mode == "RGBA" else "RGB", seed=n).convert(mode) for n in range(3)]
+    drawn[2].paste(drawn[1].crop((0, 0, 40, 20)), (0, 0))
+    data = saved(drawn[0], "PNG", save_all=True, append_images=drawn[1:], duration=40, loop=2, exif=EXIF)
+    frames = decode(data, "png", ImageRecipe())
+    expected = Image.open(io.BytesIO(data))
+    assert len(frames) == 3
+    for number, frame in enumerate(frames):
+        expected.seek(number)
+        shown = expected.convert("RGBA" if frame.hasalpha() else "RGB")
+        assert bytes(frame.write_to_memory()) == shown.tobytes()
+    assert frames[0].get("loop") == 2
+    asked = ImageRecipe.model_validate({"convert": {"format": "webp", "metadata": "keep"}})
+    assert Image.open(io.BytesIO(run(IMAGE, data, asked).outputs["converted.webp"])).getexif()[0x010F] == "maker"
+
+
+def test_a_picture_that_is_no_frame_of_its_png_is_left_out() -> None:
+    """It is for viewers that show no animations."""
+    drawn = [picture(40, 30, seed=n) for n in range(3)]
+    data = saved(drawn[0], "PNG", save_all=True, append_images=drawn[1:], default_image=True)
+    assert Image.open(io.BytesIO(data)).info["default_image"]
+    frames = decode(data, "png", ImageRecipe())
+    assert [bytes(frame.write_to_memory()) for frame in frames] == [one.tobytes() for one in drawn[1:]]
 
 
 def test_the_first_page_of_a_tiff_is_shown_and_the_others_are_counted() -> None:
