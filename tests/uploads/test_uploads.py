@@ -89,7 +89,7 @@ def event(stack: Stack, key: str, version: str, body: bytes, sequencer: str) -> 
 
 
 def test_the_same_event_ten_times_shuffled_is_still_one_job(stack: Stack) -> None:
-    key = "again.csv"
+    key = "ten-times.csv"
     version = put(stack, key, BODY)
     item = taken(stack, key, version)
     queue = stack.account.client("sqs")
