@@ -103,7 +103,8 @@ def split(event: Event, stores: Stores) -> dict[str, Any]:
     setting = Setting.of(Job.from_json(event), stores)
     job = setting.job
     job.output_key("result.json")
-    plan = setting.kind.plan(setting.source, job.recipe.body)
+    with kinds.installed(job.kind):
+        plan = setting.kind.plan(setting.source, job.recipe.body)
     setting.write_layout(0, plan.layout)
     setting.write_plan(0, plan.lines)
     stores.jobs.planned(job, len(plan.lines))
@@ -193,7 +194,7 @@ def work(event: Event, stores: Stores) -> dict[str, Any]:
     if setting.find_part(line, layout):
         return {"line": line.id, "reused": True}
     desk = PartDesk(setting, line, layout)
-    with _failure_kept(setting, line, attempt):
+    with _failure_kept(setting, line, attempt), kinds.installed(setting.job.kind):
         facts = setting.kind.process(setting.source, setting.job.recipe.body, layout, line, desk)
     desk.finish(facts, attempt)
     return {"line": line.id, "reused": False}

@@ -89,7 +89,8 @@ def planned(path: Path, recipe_name: str | None, recipes_file: Path | None, chun
     if chunk is not None:
         recipe = recipes.with_chunk(recipe, chunk)
     kind = kinds.get(recipe.kind)
-    plan = kind.plan(source, recipe.body)
+    with kinds.installed(recipe.kind):
+        plan = kind.plan(source, recipe.body)
     found = kind.forecast(FileSource(path), recipe.body, plan)
     return {
         "path": str(path),

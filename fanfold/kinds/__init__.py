@@ -7,10 +7,13 @@ A kind is imported when a job of it runs, and not before: the functions of one k
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import cast
 
+from fanfold.errors import NotInstalled
 from fanfold.fields import KindRecipe
 from fanfold.model import Kind
 
@@ -21,6 +24,17 @@ NAMES = tuple(sorted(module.name for module in iter_modules(__path__) if module.
 def get(name: str) -> Kind:
     """Return the kind called `name`, one of NAMES."""
     return cast(Kind, import_module(f"{__name__}.{name}"))
+
+
+@contextmanager
+def installed(name: str) -> Iterator[None]:
+    """Name the extra that is missing where a kind's work finds that a package is. Raises NotInstalled."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise NotInstalled(
+            f"the {name} kind needs {error.name}, which is not installed: pip install 'fanfold[{name}]'"
+        ) from error
 
 
 def recipe(name: str) -> type[KindRecipe]:

@@ -12,7 +12,7 @@ from fanfold import steps
 from fanfold.aws import records
 from fanfold.aws.objects import Bucket
 from fanfold.aws.stores import Stores
-from fanfold.errors import InvalidInput, Superseded, TransientError
+from fanfold.errors import InvalidInput, NotInstalled, Superseded, TransientError
 from fanfold.job import Job
 from tests.fakes import table_recipe, uploaded
 from tests.steps import machine, toy
@@ -44,6 +44,21 @@ def test_a_job_ends_in_its_outputs_and_a_result_that_names_them(stores: Stores) 
     assert (found["job"], found["stats"], found["missing"]) == (job.id, {"rows": 3}, [])
     assert found["source"]["version"] == job.source.version_id
     assert stores.jobs.of_object("uploads", job.source.key)["published"] == job.id
+
+
+@pytest.mark.parametrize("step", ["plan", "process"])
+def test_a_package_that_is_missing_is_named_with_its_extra(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def missing(*_: Any) -> None:
+        import a_codec_that_nobody_has  # type: ignore[import-not-found]  # noqa: F401
+
+    monkeypatch.setattr(toy, step, missing)
+    with pytest.raises(NotInstalled if step == "plan" else machine.MapFailed) as raised:
+        machine.run(job_of(stores, b"abc", chunk=3), stores)
+    told = raised.value if step == "plan" else raised.value.__cause__
+    assert isinstance(told, NotInstalled)
+    assert str(told).endswith("a_codec_that_nobody_has, which is not installed: pip install 'fanfold[table]'")
 
 
 def test_a_second_execution_finds_every_part_done(stores: Stores) -> None:
