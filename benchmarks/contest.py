@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -46,6 +47,15 @@ def main(contestants: Sequence[Callable[..., Figures]]) -> None:
     pin(given.pop("cores", CORES))
     arguments = {key: Path(value) if key in ("path", "out") else value for key, value in given.items()}
     print(json.dumps(next(one for one in contestants if one.__name__ == name)(**arguments)))
+
+
+def sections(known: Mapping[str, Callable[[Any], Figures]], asked: Sequence[str] | None, bench: Any) -> Figures:
+    """Run the sections that are asked for, else all; return the figures of each by its name, and what they ran on."""
+    results: Figures = {"cores": CORES, "python": platform.python_version(), "machine": platform.machine()}
+    for name in asked or known:
+        say(f"{name}: {(known[name].__doc__ or '').splitlines()[0]}")
+        results[name] = known[name](bench)
+    return results
 
 
 def run(

@@ -14,7 +14,6 @@ half an hour. `--save` writes the plots and figures of docs/benchmarks.md; secti
 from __future__ import annotations
 
 import argparse
-import platform
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -139,10 +138,7 @@ def main() -> None:
     given.data.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=given.data) as work:
         bench = Bench(QUICK if given.quick else Scale(), given.data, Path(work), given.limit)
-        results: Figures = {"cores": CORES, "python": platform.python_version(), "machine": platform.machine()}
-        for name in given.only or SECTIONS:
-            say(f"{name}: {(SECTIONS[name].__doc__ or '').splitlines()[0]}")
-            results[name] = SECTIONS[name](bench)
+        results = contest.sections(SECTIONS, given.only, bench)
     say("")
     say(image_report.text(results))
     if given.save:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -231,11 +230,8 @@ def main() -> None:
     given.data.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=given.data) as work:
         bench = Bench(scale, given.data, Path(work), given.limit)
-        results: Figures = {"cores": CORES, "python": platform.python_version(), "machine": platform.machine()}
+        results = contest.sections(SECTIONS, given.only, bench)
         results["quick"] = given.quick
-        for name in given.only or SECTIONS:
-            say(f"{name}: {(SECTIONS[name].__doc__ or '').splitlines()[0]}")
-            results[name] = SECTIONS[name](bench)
     say("")
     say(table_report.text(results))
     if given.save:

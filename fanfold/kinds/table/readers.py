@@ -57,7 +57,6 @@ def _declare(column: Column, cells: Any, writer: PartWriter) -> tuple[Any, Any]:
 
 
 @uncollected()
-@uncollected()
 def read_json_as_columns(batches: Iterable[JsonBatch], writer: PartWriter) -> None:
     """Clean, type and write objects as rows of columns; what is nested becomes JSON text."""
     infers = writer.recipe.columns == "auto" and not writer.layout.settled
