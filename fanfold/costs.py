@@ -9,7 +9,7 @@ PUT, GET = 0.000005, 0.0000004
 MEMORY_GB = 3008 / 1024
 WRITES_A_CHUNK, READS_A_CHUNK, TRANSITIONS_A_CHUNK = 4, 6, 3
 
-BASIS = "us-east-1 list prices of November 2026, arm64; DynamoDB and Rekognition not included"
+BASIS = "us-east-1 list prices of November 2026, arm64; DynamoDB, Rekognition and Transcribe not included"
 
 
 def usd(worker_s: float, lines: int) -> float:

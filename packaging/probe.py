@@ -28,7 +28,7 @@ ENVIRONMENT = {
     "POWERTOOLS_SERVICE_NAME": "fanfold",
 }
 
-CLIENTS = ["dynamodb", "rekognition", "s3", "stepfunctions"]
+CLIENTS = ["dynamodb", "rekognition", "s3", "stepfunctions", "transcribe"]
 
 COLUMNS = {"id": "integer", "at": "date", "price": "decimal(10,2)", "note": "text"}
 
@@ -165,7 +165,7 @@ def describe_videos() -> None:
     from fanfold.kinds.video.speech import hearing
     from tests.kinds.driver import run
 
-    hearing.spans = lambda pieces: iter(())
+    hearing.spans = lambda *_: iter(())
     asked = {"scenes": True, "posters": {}, "subtitles": "vtt", "transcript": {}, "keywords": 5}
     outputs = run(video, CLIP.read_bytes(), VideoRecipe.model_validate(asked)).outputs
     assert outputs["posters.jpg"].startswith(b"\xff\xd8")
@@ -176,6 +176,7 @@ def hear() -> None:
     """Hear words, here in noise: what is sure enough is another matter."""
     import numpy as np
 
+    from fanfold.kinds.video.recipe import Transcript
     from fanfold.kinds.video.speech import hearing, whisper
     from fanfold.model import Line
     from tests.kinds.driver import MemoryDesk
@@ -184,7 +185,7 @@ def hear() -> None:
     desk = MemoryDesk(Line("1-00000", hearing.ROLE, {}), {"sound": samples})
     span = {"speech": [[0, 32_000, 0, 0]]}
     whisper.UNSURE = -100
-    assert hearing.process({"heard": [["sound", len(samples)]]}, span, desk)["words"] > 0
+    assert hearing.process(Transcript(), {"heard": [["sound", len(samples)]]}, span, desk)["words"] > 0
 
 
 def notes(made: bytes, output: str) -> list[str | None]:

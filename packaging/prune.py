@@ -84,7 +84,7 @@ BESIDES = {
 }
 
 # botocore describes every service of AWS; the handlers speak to these.
-SERVICES = {"dynamodb", "rekognition", "s3", "stepfunctions"}
+SERVICES = {"dynamodb", "rekognition", "s3", "stepfunctions", "transcribe"}
 
 
 def remove(path: Path) -> None:

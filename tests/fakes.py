@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+from botocore.awsrequest import AWSResponse
+from botocore.validate import validate_parameters
 
 from fanfold import recipes
 from fanfold.aws.account import Account
@@ -74,3 +78,97 @@ def _detected(
     box = {"Left": left, "Top": top, "Width": width, "Height": height}
     geometry = {"BoundingBox": box, "Polygon": [{"X": x, "Y": y} for x, y in corners]}
     return {"DetectedText": text, "Type": kind, "Id": number, "Confidence": 99.0, "Geometry": geometry}
+
+
+class FakeTranscribe:
+    """Amazon Transcribe behind a client: jobs whose answers land in S3.
+
+    What is sent has been validated by botocore, and what is answered is validated by the same model.
+    """
+
+    def __init__(self, stores: Stores) -> None:
+        self.client = stores.account.client("transcribe")
+        self._s3 = stores.account.client("s3")
+        self._models = self.client.meta.service_model
+        self.jobs: dict[str, dict[str, Any]] = {}
+        self.started: list[dict[str, Any]] = []
+        self.deleted: list[str] = []
+        self.items: list[dict[str, Any]] = [heard("hallo", 0.25, 0.5)]
+        self.room = 250
+        """How many jobs more may begin."""
+        self.busy = 0
+        """How often a job is asked after in vain."""
+        self.reason = ""
+        """Why jobs fail; nothing, and they do not."""
+        self.refused: tuple[str, int] | None = None
+        """The error, and the status, that every request is answered with."""
+        self.client.meta.events.register("before-send.transcribe.*", self._answer)
+
+    def _answer(self, request: Any, **_: Any) -> AWSResponse:
+        assert request.url.startswith("https://")
+        target = request.headers["X-Amz-Target"]
+        operation = (target.decode() if isinstance(target, bytes) else target).partition(".")[2]
+        params = json.loads(request.body)
+        status, said = getattr(self, operation)(params) if self.refused is None else _refused(*self.refused)
+        if status == 200 and said:
+            validate_parameters(said, self._models.operation_model(operation).output_shape)
+        return _Answered(request.url, status, json.dumps(said).encode())
+
+    def StartTranscriptionJob(self, params: dict[str, Any]) -> tuple[int, Any]:  # noqa: N802
+        name = params["TranscriptionJobName"]
+        if name in self.jobs:
+            return _refused("ConflictException")
+        if not self.room:
+            return _refused("LimitExceededException")
+        self.started.append(params)
+        self.jobs[name] = params | {"left": self.busy}
+        return 200, {"TranscriptionJob": {"TranscriptionJobName": name, "TranscriptionJobStatus": "IN_PROGRESS"}}
+
+    def GetTranscriptionJob(self, params: dict[str, Any]) -> tuple[int, Any]:  # noqa: N802
+        name = params["TranscriptionJobName"]
+        if name not in self.jobs:
+            return _refused("BadRequestException")
+        job = self.jobs[name]
+        said = {"TranscriptionJobName": name, "TranscriptionJobStatus": "IN_PROGRESS"}
+        if job["left"]:
+            job["left"] -= 1
+        elif self.reason:
+            said |= {"TranscriptionJobStatus": "FAILED", "FailureReason": self.reason}
+        else:
+            said["TranscriptionJobStatus"] = "COMPLETED"
+            self.answer(job)
+        return 200, {"TranscriptionJob": said}
+
+    def DeleteTranscriptionJob(self, params: dict[str, Any]) -> tuple[int, Any]:  # noqa: N802
+        name = params["TranscriptionJobName"]
+        if name not in self.jobs:
+            return _refused("BadRequestException")
+        del self.jobs[name]
+        self.deleted.append(name)
+        return 200, {}
+
+    def answer(self, job: dict[str, Any]) -> None:
+        """Write what a job has heard."""
+        said = {"jobName": job["TranscriptionJobName"], "status": "COMPLETED", "results": {"items": self.items}}
+        self._s3.put_object(Bucket=job["OutputBucketName"], Key=job["OutputKey"], Body=json.dumps(said))
+
+
+def heard(text: str, start_s: float, stop_s: float, confidence: float = 0.99) -> dict[str, Any]:
+    """Return a word as Transcribe answers it: numbers are text."""
+    said = {"confidence": str(confidence), "content": text}
+    return {"type": "pronunciation", "start_time": str(start_s), "end_time": str(stop_s), "alternatives": [said]}
+
+
+def mark(text: str) -> dict[str, Any]:
+    """Return a punctuation mark as Transcribe answers it."""
+    return {"type": "punctuation", "alternatives": [{"confidence": "0.0", "content": text}]}
+
+
+def _refused(name: str, status: int = 400) -> tuple[int, Any]:
+    return status, {"__type": name, "Message": f"{name}, it says"}
+
+
+class _Answered(AWSResponse):
+    def __init__(self, url: str, status: int, body: bytes) -> None:
+        super().__init__(url, status, {"Content-Type": "application/x-amz-json-1.1"}, None)
+        self._content = body

@@ -78,6 +78,8 @@ async def _serve(home: Home, claim: int, connection: socket.socket, without: fro
 
     from fanfold.engine import mend, patches, workers
 
+    # MiniStack's Transcribe hears nothing, and makes its words up.
+    del app.SERVICE_HANDLERS["transcribe"]
     # Was for MiniStack. The functions inherit the environment, and Powertools would take it as theirs.
     del os.environ["LOG_LEVEL"]
     loop = asyncio.get_running_loop()

@@ -21,6 +21,7 @@ NAMES = {
     "AWS::AccountId": "123456789012",
     "Uploads.Arn": "arn:aws:s3:::uploads",
     "Work.Arn": "arn:aws:s3:::work",
+    "Work": "work",
     "Outputs.Arn": "arn:aws:s3:::outputs",
     "Jobs.Arn": f"arn:aws:dynamodb:{ACCOUNT}:table/jobs",
     "Records.Arn": f"arn:aws:dynamodb:{ACCOUNT}:table/records",
@@ -33,7 +34,13 @@ NAMES = {
 }
 """What the template's references stand for in the stores of the tests."""
 
-SERVICES = {"s3": "s3", "dynamodb": "dynamodb", "stepfunctions": "states", "rekognition": "rekognition"}
+SERVICES = {
+    "s3": "s3",
+    "dynamodb": "dynamodb",
+    "stepfunctions": "states",
+    "rekognition": "rekognition",
+    "transcribe": "transcribe",
+}
 
 S3_ACTIONS = {
     "CreateMultipartUpload": "PutObject",
@@ -80,6 +87,16 @@ def needs(service: str, operation: str, params: dict[str, Any]) -> Iterator[Need
     elif service == "dynamodb":
         for table in params.get("RequestItems", [params.get("TableName")]):
             yield f"dynamodb:{operation}", f"arn:aws:dynamodb:{ACCOUNT}:table/{table}"
+    elif operation == "StartTranscriptionJob":
+        yield f"transcribe:{operation}", "*"
+        # Done by Transcribe in the caller's name.
+        yield "s3:GetObject", "arn:aws:s3:::" + params["Media"]["MediaFileUri"].removeprefix("s3://")
+        yield "s3:PutObject", f"arn:aws:s3:::{params['OutputBucketName']}/{params['OutputKey']}"
+    elif service == "transcribe":
+        yield (
+            f"transcribe:{operation}",
+            f"arn:aws:transcribe:{ACCOUNT}:transcription-job/{params['TranscriptionJobName']}",
+        )
     elif service == "rekognition":
         yield f"rekognition:{operation}", "*"
     else:

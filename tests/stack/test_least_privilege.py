@@ -15,15 +15,15 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from fanfold import intake, steps, watch
-from fanfold.aws import rekognition
+from fanfold.aws import rekognition, transcribe
 from fanfold.aws.objects import PART_MIN_BYTES
 from fanfold.aws.stores import Stores
 from fanfold.errors import SourceGone, TransientError
 from fanfold.job import Job
 from fanfold.kinds.video.speech import whisper
-from fanfold.kinds.video.speech.words import Word
 from fanfold.model import Copied, ObjectRef
-from tests.fakes import made_stores, rekognition_answer, table_recipe
+from fanfold.speech import RATE, SAMPLE_BYTES, Word
+from tests.fakes import FakeTranscribe, made_stores, rekognition_answer, table_recipe
 from tests.kinds.image.pictures import picture, saved
 from tests.kinds.video.clips import clip
 from tests.stack import template
@@ -44,6 +44,7 @@ recipes:
       renditions: [{name: live, format: hls}, {name: web, audio: opus}]
       posters: {every: 1s}
       transcript: {}
+  german: {video: {transcript: {language: de, engine: transcribe}}}
 """
 
 SMALL = b"id,at\n" + b"".join(b"%d,2026-01-01\n" % number for number in range(20))
@@ -89,8 +90,9 @@ BESIDES: dict[str, dict[Need, str]] = {
 class Talker:
     """Hears as many words as there are seconds, where the model would have to listen."""
 
-    def words(self, samples: Any, offset_ms: int) -> list[Word]:
-        return [Word(f"word{at}", at * 1000, at * 1000 + 500, 1.0) for at in range(len(samples) // 16_000)]
+    def words(self, sound: bytes, language: str) -> list[Word]:
+        seconds = len(sound) // (RATE * SAMPLE_BYTES)
+        return [Word(f"word{at}", at * 1000, at * 1000 + 500, 1.0) for at in range(seconds)]
 
 
 SIGN = rekognition_answer("Pizza")
@@ -105,6 +107,9 @@ def stores(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
         made = made_stores()
         client = made.account.client("rekognition")
         monkeypatch.setattr(rekognition, "recogniser", lambda: rekognition.Rekognition(client))
+        service = FakeTranscribe(made)
+        hears = transcribe.Transcribe(service.client, made.work, sleep=lambda seconds: None)
+        monkeypatch.setattr(transcribe, "transcriber", lambda: hears)
         with Stubber(client) as stub:
             for text in (SIGN, {"TextDetections": []}):
                 stub.add_response("detect_text", text)
@@ -201,7 +206,7 @@ def change(stores: Stores, watched: Watched) -> None:
 @pytest.fixture
 def watched(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Watched:
     """Return what each function called while jobs were taken in, repaired, indexed, published and failed."""
-    monkeypatch.setattr(whisper, "loaded", Talker)
+    monkeypatch.setattr(whisper, "transcriber", Talker)
     found = Watched(stores)
     stores.work.put(intake.RECIPES_KEY, RECIPES)
     told = take_in(stores, found, upload(stores, "large/a.csv", LARGE))
@@ -220,6 +225,8 @@ def watched(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Watched:
     for talk in TALKS:
         told_of_talk = take_in(stores, found, upload(stores, "talks/a.mp4", talk))
         assert run(stores, found, told_of_talk)["status"] == "SUCCEEDED"
+    told_of_german = take_in(stores, found, upload(stores, "german/a.mp4", TALKS[0]))
+    assert run(stores, found, told_of_german)["status"] == "SUCCEEDED"
     fail_an_output(stores, found)
     ask_who_holds(stores, found, job)
     for ended in (told, told_of_photo, told_of_talk):

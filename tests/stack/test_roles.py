@@ -15,8 +15,9 @@ from tests.stack.test_definition import STATES
 
 # AWS knows no resources for these.
 # https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html,
-# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html and
-# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonrekognition.html
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html,
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonrekognition.html and
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazontranscribe.html
 WITHOUT_RESOURCE = {
     "logs:CreateLogDelivery",
     "logs:DeleteLogDelivery",
@@ -28,6 +29,7 @@ WITHOUT_RESOURCE = {
     "logs:UpdateLogDelivery",
     "rekognition:DetectFaces",
     "rekognition:DetectText",
+    "transcribe:StartTranscriptionJob",
     "xray:GetSamplingRules",
     "xray:GetSamplingTargets",
     "xray:PutTelemetryRecords",
@@ -148,6 +150,16 @@ def test_only_merge_writes_outputs_and_nobody_writes_or_deletes_uploads() -> Non
 def test_only_the_function_that_recognises_may_ask_rekognition() -> None:
     asking = {role for role in template.ROLES for found in statements(role) if found.action.startswith("rekognition:")}
     assert asking == {"ImageRecogniseRole"}
+
+
+def test_only_the_function_that_hears_may_ask_transcribe_and_only_for_its_own_bucket() -> None:
+    asking = {role for role in template.ROLES for found in statements(role) if found.action.startswith("transcribe:")}
+    assert asking == {"VideoSpeechRole"}
+    policies = template.properties("VideoSpeechRole")["Policies"]
+    said = [one for policy in policies for one in policy["PolicyDocument"]["Statement"]]
+    [start] = [one for one in said if one["Action"] == "transcribe:StartTranscriptionJob"]
+    [(key, bucket)] = start["Condition"]["StringEquals"].items()
+    assert (key, named(bucket)) == ("transcribe:OutputBucketName", "Work")
 
 
 @pytest.mark.parametrize("machine", template.MACHINES)

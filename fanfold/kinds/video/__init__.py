@@ -45,7 +45,8 @@ def process(source: Source, recipe: VideoRecipe, layout: Json, line: Line, desk:
         case "speech":
             from fanfold.kinds.video.speech import hearing
 
-            return hearing.process(layout, line.span, desk)
+            assert recipe.transcript is not None
+            return hearing.process(recipe.transcript, layout, line.span, desk)
         case _:
             from fanfold.kinds.video import working
 
@@ -57,7 +58,7 @@ def records(recipe: VideoRecipe, layout: Json, line: Line, desk: Desk) -> Iterat
     if "records" in line.span:
         from fanfold.kinds.video import telling
 
-        yield from telling.records(layout, desk)
+        yield from telling.records(recipe, layout, desk)
         return
     yield Record("", None, 0, {**layout["described"], "outputs": line.span["outputs"]})
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanfold.errors import BrokenVideo
 from fanfold.kinds.video import posters, subtitles
+from fanfold.kinds.video.keywords import code_of
 from fanfold.kinds.video.media import Media, Stream, planned
 from fanfold.kinds.video.posters import Sheet, Shown
 from fanfold.kinds.video.reading import stored
@@ -22,6 +23,7 @@ from fanfold.kinds.video.recipe import VideoRecipe
 from fanfold.kinds.video.scenes import Differences
 from fanfold.kinds.video.speech import hearing
 from fanfold.model import Desk, Json, Part, PartObject, Round, Source
+from fanfold.speech import ENGINES
 
 if TYPE_CHECKING:
     from av import Packet
@@ -36,12 +38,8 @@ DIFFERENCES, PICTURES, PIECES, SOUND, TRACK = "differences", "pictures", "pieces
 
 STREAMED_BLOCK_BYTES = 4 << 20
 
-PIXELS_A_SECOND, LISTENED_A_SECOND, HEARD_A_SECOND = 100e6, 200, 10
-"""Pixels that one worker looks at, and seconds of sound that it decodes, and hears; measured on one core of a shared
-machine."""
-
-PIECE_S = 20
-"""How long most pieces are."""
+PIXELS_A_SECOND, LISTENED_A_SECOND = 100e6, 200
+"""Pixels that one worker looks at, and seconds of sound that it decodes; measured on one core of a shared machine."""
 
 RoledSpan = tuple[str, dict[str, Json]]
 
@@ -56,14 +54,15 @@ def first(
             if recipe.scenes or (sheet and numbers_of(sheet, media, span["segment"])):
                 yield ROLE, {**span, "describe": span["segment"]}
     if recipe.transcript and media.audio:
-        yield ROLE, {"listen": spoken(media, recipe.transcript.language).index}
+        yield ROLE, {"listen": spoken(media, recipe.transcript.code).index}
     if recipe.subtitles and (tracks := text_tracks(described)):
         yield ROLE, {"subtitles": [track["index"] for track in tracks]}
 
 
 def spoken(media: Media, language: str) -> Stream:
     """Return the sound that is transcribed: the one in that language, else the one that players choose, else one."""
-    of_language = [one for one in media.audio if one.language.lower()[:2] == language]
+    wanted = language.partition("-")[0]
+    of_language = [one for one in media.audio if code_of(one.language) == wanted]
     return next(iter([*of_language, *(one for one in media.audio if one.default), media.audio[0]]))
 
 
@@ -87,8 +86,9 @@ def forecast(recipe: VideoRecipe, media: Media, frames: int) -> Forecast:
     looks = media.video is not None and (recipe.scenes or recipe.posters)
     pixels = media.video.width * media.video.height * frames if media.video and looks else 0
     sound_s = float(Fraction(media.duration)) if recipe.transcript and media.audio else 0.0
-    hearers = max(1, ceil(sound_s / (hearing.PIECES_A_LINE * PIECE_S)))
-    return Forecast(pixels / PIXELS_A_SECOND, sound_s / LISTENED_A_SECOND, sound_s / HEARD_A_SECOND, hearers)
+    engine = ENGINES[recipe.transcript.engine if recipe.transcript else "embedded"]
+    hearers = max(1, ceil(sound_s / engine.line_s))
+    return Forecast(pixels / PIXELS_A_SECOND, sound_s / LISTENED_A_SECOND, sound_s / engine.speed, hearers)
 
 
 def process(
@@ -222,7 +222,7 @@ def later(round: Round) -> tuple[list[RoledSpan], Mapping[str, Json]]:
     for part in parts:
         if PIECES in part.objects:
             pieces = json.loads(whole(round, part.objects[PIECES]))
-            spans += [(hearing.ROLE, span) for span in hearing.spans(pieces)]
+            spans += [(hearing.ROLE, span) for span in hearing.spans(pieces, ENGINES[round.recipe.transcript.engine])]
             layout["heard"] = [_place(part, name) for name in sorted(part.objects) if name.startswith(SOUND)]
     return spans, layout
 

@@ -31,10 +31,10 @@ KNOWN_SHARE = 0.15
 _CODES = """
 ara ar, bul bg, cat ca, ces cs, cze cs, dan da, deu de, dut nl, ell el, eng en, fas fa, fin fi, fra fr, fre fr, ger de,
 gre el, guj gu, heb he, hin hi, hun hu, ind id, ita it, may ms, msa ms, nld nl, nob nb, nor nb, per fa, pol pl, por pt,
-ron ro, rum ro, rus ru, slk sk, slo sk, spa es, swe sv, tur tr, ukr uk, vie vi
+ron ro, rum ro, rus ru, slk sk, slo sk, spa es, swe sv, tur tr, ukr uk, vie vi, chi zh, jpn ja, kor ko, tha th, zho zh
 """
 CODES: dict[str, str] = dict(pair.split() for pair in _CODES.split(","))
-"""ISO 639-2, as containers have it, to ISO 639-1, as lists of stop words have it."""
+"""ISO 639-2, as containers have it, to ISO 639-1, as lists of stop words and recipes have it."""
 
 _BREAKS = re.compile(r"[^\w\s'\u2019-]+|(?<!\w)-|-(?!\w)")
 
@@ -139,11 +139,16 @@ def _unlike(ranked: Iterable[Phrase], common: frozenset[str], count: int) -> lis
     return chosen
 
 
+def code_of(language: str) -> str:
+    """Return a language, as containers and recipes name it, by ISO 639-1 as far as that is known."""
+    code = language.lower().partition("-")[0]
+    return CODES.get(code, code)
+
+
 def _language(given: str, found: Iterable[str]) -> str | None:
     from stop_words import LANGUAGE_MAPPING
 
-    code = given.lower().split("-")[0]
-    code = CODES.get(code, code)
+    code = code_of(given)
     if code in LANGUAGE_MAPPING:
         return code
     counts = Counter(found)

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from fanfold.fields import KindRecipe, OutputName, Strict, check_names, duration_s
+from fanfold.speech import ENGINES, UNSPACED, language_of
 
 RESERVED = frozenset({"metadata", "posters", "scenes", "subtitles", "transcript", "keywords", "result"})
 """What other outputs are called."""
@@ -97,7 +98,25 @@ class Posters(Strict):
 class Transcript(Strict):
     """What is said in the video."""
 
-    language: Literal["en"] = "en"
+    language: str = "en"
+    engine: str = "embedded"
+
+    @model_validator(mode="after")
+    def _is_understood(self) -> Self:
+        if self.engine not in ENGINES:
+            raise ValueError(f"`engine` is one of {', '.join(ENGINES)}")
+        language_of(self.engine, self.language)
+        return self
+
+    @property
+    def code(self) -> str:
+        """What the engine calls the language."""
+        return language_of(self.engine, self.language)
+
+    @property
+    def space(self) -> str:
+        """What stands between two words of the language."""
+        return "" if self.code.partition("-")[0] in UNSPACED else " "
 
 
 class VideoRecipe(KindRecipe):

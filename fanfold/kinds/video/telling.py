@@ -12,11 +12,13 @@ from fanfold.kinds.video import posters, scenes, subtitles, webvtt
 from fanfold.kinds.video.describing import DIFFERENCES, TRACK, parts_of, sheet_of, text_tracks, whole
 from fanfold.kinds.video.keywords import Said, keywords
 from fanfold.kinds.video.media import Media, planned
+from fanfold.kinds.video.recipe import Transcript, VideoRecipe
 from fanfold.kinds.video.scenes import Differences
 from fanfold.kinds.video.speech import cues, hearing
-from fanfold.kinds.video.speech.words import Word, from_bytes, joined
+from fanfold.kinds.video.speech.words import from_bytes, joined
 from fanfold.kinds.video.webvtt import Cue
 from fanfold.model import Copied, Desk, Json, Output, PartObject, Record, Round
+from fanfold.speech import ENGINES, Word
 from fanfold.words import words
 
 JSON, VTT, JPEG = "application/json", "text/vtt", "image/jpeg"
@@ -44,15 +46,18 @@ def told(round: Round) -> tuple[list[Output], dict[str, Json]]:
         stats["subtitles"] = len(tracks)
     heard: list[list[Word]] = []
     if recipe.transcript:
-        heard = list(cues.cues(heard_in(round)))
-        outputs.append(_json("transcript.json", _transcript(recipe.transcript.language, media, heard)))
-        outputs.append(Output("transcript.vtt", [webvtt.text(map(_cue, heard)).encode()], VTT))
+        asked = recipe.transcript
+        heard = list(cues.cues(heard_in(round), asked.space))
+        outputs.append(_json("transcript.json", _transcript(asked, media, heard)))
+        shown = [_cue(cue, asked.space) for cue in heard]
+        outputs.append(Output("transcript.vtt", [webvtt.text(shown).encode()], VTT))
         undecoded = sum(part.facts.get("undecoded", 0) for part in parts_of(round))
         stats |= {"cues": len(heard), "words": sum(map(len, heard)), "undecoded": undecoded}
     if recipe.keywords:
-        sources = (
-            [(recipe.transcript.language, [Said(cues.text(cue), cue[0].start_ms) for cue in heard])] if heard else []
-        )
+        sources = []
+        if heard:
+            asked = recipe.transcript
+            sources = [(asked.code, [Said(cues.text(cue, asked.space), cue[0].start_ms) for cue in heard])]
         sources += [
             (language, [Said(webvtt.plain(cue.payload), cue.start_ms) for cue in shown]) for language, shown in tracks
         ]
@@ -88,17 +93,17 @@ def heard_in(round: Round) -> list[Word]:
     return joined(from_bytes(whole(round, part.objects[hearing.WORDS])) for part in parts)
 
 
-def _transcript(language: str, media: Media, heard: Sequence[Sequence[Word]]) -> dict[str, Json]:
+def _transcript(asked: Transcript, media: Media, heard: Sequence[Sequence[Word]]) -> dict[str, Json]:
     return {
-        "language": language,
-        "engine": hearing.ENGINE,
+        "language": asked.code,
+        "engine": ENGINES[asked.engine].title,
         "duration_s": scenes.seconds(Fraction(media.duration)),
-        "text": " ".join(map(cues.text, heard)),
+        "text": asked.space.join(cues.text(cue, asked.space) for cue in heard),
         "cues": [
             {
                 "start_s": cue[0].start_ms / 1000,
                 "stop_s": cue[-1].stop_ms / 1000,
-                "text": cues.text(cue),
+                "text": cues.text(cue, asked.space),
                 "words": [
                     {
                         "text": word.text,
@@ -114,8 +119,8 @@ def _transcript(language: str, media: Media, heard: Sequence[Sequence[Word]]) ->
     }
 
 
-def _cue(cue: Sequence[Word]) -> Cue:
-    return Cue(cue[0].start_ms, cue[-1].stop_ms, webvtt.escaped(cues.text(cue)))
+def _cue(cue: Sequence[Word], space: str) -> Cue:
+    return Cue(cue[0].start_ms, cue[-1].stop_ms, webvtt.escaped(cues.text(cue, space)))
 
 
 def _json(name: str, data: Json) -> Output:
@@ -130,12 +135,13 @@ def recorded(round: Round) -> tuple[list[dict[str, Json]], dict[str, Json]]:
     return [{"records": "transcript"}], {"words": [[one.key, one.size_bytes] for one in made]}
 
 
-def records(layout: Json, desk: Desk) -> Iterator[Record]:
+def records(recipe: VideoRecipe, layout: Json, desk: Desk) -> Iterator[Record]:
     """Yield a record of every cue of the transcript, under the key of the video, and one of every word in it."""
     pieces = (from_bytes(desk.read(PartObject(key, size_bytes))) for key, size_bytes in layout["words"])
-    spoken = 0
-    for number, cue in enumerate(cues.cues(joined(pieces)), start=1):
-        text = cues.text(cue)
+    assert recipe.transcript is not None
+    space, spoken = recipe.transcript.space, 0
+    for number, cue in enumerate(cues.cues(joined(pieces), space), start=1):
+        text = cues.text(cue, space)
         where = {"start_s": _exact(cue[0].start_ms), "stop_s": _exact(cue[-1].stop_ms), "text": text}
         yield Record("", None, number, where)
         place = 0

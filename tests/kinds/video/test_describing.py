@@ -11,14 +11,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from fanfold import kinds
+from fanfold.aws import transcribe
 from fanfold.errors import BrokenVideo, FanfoldError
 from fanfold.kinds.video.recipe import VideoRecipe
 from fanfold.kinds.video.speech import whisper
-from fanfold.kinds.video.speech.words import Word
+from fanfold.speech import Word
 from fanfold.words import words
 from tests.kinds.driver import CountingSource, Result, run
 from tests.kinds.video.clips import clip
@@ -65,15 +67,16 @@ def told(data: bytes, recipe: dict[str, Any] | None = None, segment: str = "2s")
 class Talker:
     """Hears a word in every second that is not silent, where the model would have to listen."""
 
-    def words(self, samples: Any, offset_ms: int) -> list[Word]:
+    def words(self, sound: bytes, language: str) -> list[Word]:
+        samples = np.frombuffer(sound, "<i2")
         seconds = range(0, len(samples) - 15_000, 16_000)
         loud = [at // 16 for at in seconds if abs(samples[at : at + 16_000].astype(int)).max() > 1000]
-        return [Word("hear", at + offset_ms, at + offset_ms + 500, 1.0) for at in loud]
+        return [Word("hear", at, at + 500, 1.0) for at in loud]
 
 
 @pytest.fixture
 def talker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whisper, "loaded", Talker)
+    monkeypatch.setattr(whisper, "transcriber", Talker)
 
 
 @cache
@@ -104,6 +107,32 @@ def film(folder: Path) -> bytes:
 @pytest.fixture(scope="module")
 def shots(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return film(tmp_path_factory.mktemp("film"))
+
+
+def test_amazon_transcribe_hears_what_the_recipe_says_it_shall(shots: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same words come to the same transcript, records and keywords, whoever heard them; the model is not asked."""
+    recipe = {"transcript": {"language": "en-GB", "engine": "transcribe"}, "keywords": 3, "metadata": False}
+    asked = []
+
+    class Service(Talker):
+        def words(self, sound: bytes, language: str) -> list[Word]:
+            asked.append((len(sound), language))
+            return super().words(sound, language)
+
+    monkeypatch.setattr(whisper, "transcriber", None)
+    monkeypatch.setattr(transcribe, "transcriber", Service)
+    by_service = told(shots, recipe)
+    assert [language for _, language in asked] == ["en-GB"]
+    monkeypatch.setattr(whisper, "transcriber", Talker)
+    by_model = told(shots, {**recipe, "transcript": {}})
+    said = json.loads(by_service.outputs.pop("transcript.json"))
+    assert (said.pop("engine"), said.pop("language")) == ("amazon transcribe", "en-GB")
+    other = json.loads(by_model.outputs.pop("transcript.json"))
+    assert (other.pop("engine"), other.pop("language")) == ("whisper tiny.en", "en")
+    assert said == other
+    assert said["cues"]
+    assert by_service.outputs == by_model.outputs
+    assert by_service.records == by_model.records
 
 
 @pytest.mark.usefixtures("talker")

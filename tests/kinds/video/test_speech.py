@@ -12,13 +12,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from fanfold.errors import NoSpeechModel, TooMuchSound
 from fanfold.kinds.video.keywords import Said, keywords
+from fanfold.kinds.video.recipe import Transcript
 from fanfold.kinds.video.speech import cues, hearing, listening, pauses, whisper
-from fanfold.kinds.video.speech.pauses import A_SECOND, FRAME, RATE, pieces
-from fanfold.kinds.video.speech.words import Word, from_bytes, joined, to_bytes
+from fanfold.kinds.video.speech.pauses import A_SECOND, FRAME, pieces
+from fanfold.kinds.video.speech.words import from_bytes, joined, to_bytes
 from fanfold.model import PartObject
+from fanfold.speech import ENGINES, RATE, Word
 
 TWO_CITIES = Path(__file__).parents[3] / "samples/two_cities.m4a"
 
@@ -70,9 +73,9 @@ def heard(sound: np.ndarray, cut: list[pauses.Piece]) -> list[Word]:
     """Return the words of all lines, joined."""
     layout = {"heard": [["sound", len(sound) * 2]]}
     found = []
-    for span in hearing.spans([[one.start, one.stop, one.before, one.after] for one in cut]):
+    for span in hearing.spans([[one.start, one.stop, one.before, one.after] for one in cut], ENGINES["embedded"]):
         desk = Desk(sound)
-        facts = hearing.process(layout, span, desk)  # type: ignore[arg-type]
+        facts = hearing.process(Transcript(), layout, span, desk)  # type: ignore[arg-type]
         found.append(from_bytes(desk.data[hearing.WORDS]))
         assert facts == {"words": len(found[-1])}
     return joined(found)
@@ -111,18 +114,18 @@ def test_where_nobody_speaks_nothing_is_said(kind: str) -> None:
 
 
 def test_without_the_model_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    whisper.loaded.cache_clear()
+    whisper.transcriber.cache_clear()
     monkeypatch.setattr(whisper, "WHEEL", "no_such_wheel")
     with pytest.raises(NoSpeechModel, match="no speech model") as error:
-        whisper.loaded()
+        whisper.transcriber()
     assert "fanfold[speech]" in error.value.remedy
 
 
 def test_a_model_that_is_another_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    whisper.loaded.cache_clear()
+    whisper.transcriber.cache_clear()
     monkeypatch.setitem(whisper.FILES, "config.json", "0" * 64)
     with pytest.raises(NoSpeechModel, match="SHA-256"):
-        whisper.loaded()
+        whisper.transcriber()
 
 
 levels = st.lists(st.tuples(st.integers(1, 900), st.floats(-90, 0)), min_size=1, max_size=40).map(
@@ -142,6 +145,32 @@ def test_pieces_lie_one_behind_the_other_and_leave_out_silence_only(heard: np.nd
         assert (piece.before + piece.stop - piece.start + piece.after) / RATE <= 30
         at = piece.stop
     assert (heard[at // FRAME :] < pauses.SILENCE_DB).all()
+
+
+def test_pieces_are_heard_together_where_the_engine_takes_more() -> None:
+    """In their order, with the halos at their ends alone; a long silence is heard by nobody."""
+    second = ENGINES["transcribe"].together_s * RATE // 300
+    edges = [0, 20, 46, 60, 290, 310, 330, 1000, 1020]
+    cut = [[start * second, stop * second, 1, 2] for start, stop in pairwise(edges) if (start, stop) != (330, 1000)]
+    found = [span["speech"] for span in hearing.spans(cut, ENGINES["transcribe"])]
+    assert found == [[[start * second, stop * second, 1, 2]] for start, stop in ((0, 290), (290, 330), (1000, 1020))]
+    alone = [piece for span in hearing.spans(cut, ENGINES["embedded"]) for piece in span["speech"]]
+    assert alone == cut
+
+
+def test_a_language_is_one_that_the_engine_hears() -> None:
+    for language, code in (("en", "en-US"), ("de", "de-DE"), ("de-CH", "de-CH"), ("it", "it-IT"), ("ja", "ja-JP")):
+        asked = Transcript(language=language, engine="transcribe")
+        assert (asked.code, asked.space) == (code, "" if language == "ja" else " ")
+    assert Transcript().code == "en"
+    for fields, says in (
+        ({"language": "de"}, "`engine: embedded` hears en, not 'de'"),
+        ({"language": "tlh", "engine": "transcribe"}, "not 'tlh'"),
+        ({"language": "ar", "engine": "transcribe"}, "one of ar-AE, ar-SA"),
+        ({"engine": "siri"}, "one of embedded, transcribe"),
+    ):
+        with pytest.raises(ValidationError, match=says):
+            Transcript.model_validate(fields)
 
 
 def test_sound_is_cut_in_the_middle_of_its_pauses() -> None:
@@ -216,8 +245,8 @@ def test_joined_words_follow_each_other(made: list[tuple[str, int, int]], size: 
     assert all(a.start_ms <= a.stop_ms <= b.start_ms <= b.stop_ms for a, b in pairwise(found))
     if all(a.stop_ms <= b.start_ms for a, b in pairwise(words)):
         assert found == words
-    assert all(len(cues.text(cue)) <= cues.MOST_LETTERS for cue in cues.cues(found))
-    assert [word for cue in cues.cues(found) for word in cue] == found
+    assert all(len(cues.text(cue, " ")) <= cues.MOST_LETTERS for cue in cues.cues(found, " "))
+    assert [word for cue in cues.cues(found, " ") for word in cue] == found
 
 
 def test_a_word_that_two_pieces_heard_is_said_once() -> None:
@@ -232,7 +261,12 @@ def test_a_sentence_or_a_pause_ends_a_cue() -> None:
         if text != "|":
             made.append(Word(text, at, at + 400, 1.0))
         at += 900 if text == "|" else 400
-    assert [cues.text(cue) for cue in cues.cues(made)] == ["One two three.", "Four five,", "six seven"]
+    assert [cues.text(cue, " ") for cue in cues.cues(made, " ")] == ["One two three.", "Four five,", "six seven"]
+
+
+def test_a_language_without_spaces_has_none_between_its_words() -> None:
+    made = [Word(text, 600 * at, 600 * at + 600, 1.0) for at, text in enumerate(["今日", "は。", "晴れ"])]
+    assert [cues.text(cue, "") for cue in cues.cues(made, "")] == ["今日は。", "晴れ"]
 
 
 def test_keywords_of_dickens_are_what_it_is_about() -> None:

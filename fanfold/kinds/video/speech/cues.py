@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from fanfold.kinds.video.speech.words import Word
+from fanfold.speech import Word
 
 LONGEST_MS = 7000
 MOST_LETTERS = 84
@@ -13,16 +13,19 @@ MOST_LETTERS = 84
 PAUSE_MS = 700
 """A pause that ends a cue wherever it is."""
 
-ENDS = (".", "?", "!")
+ENDS = (".", "?", "!", "\u3002", "\uff1f", "\uff01")
 LEAST_MS = 1000
 """What a sentence lasts at least to be a cue of its own."""
 
 
-def cues(words: Iterable[Word]) -> Iterator[list[Word]]:
-    """Yield the words of each cue: up to the end of a sentence or a pause, and no more than is read at once."""
+def cues(words: Iterable[Word], space: str) -> Iterator[list[Word]]:
+    """Yield the words of each cue: up to the end of a sentence or a pause, and no more than is read at once.
+
+    space: what stands between two words.
+    """
     held: list[Word] = []
     for word in words:
-        if held and _ends(held, word):
+        if held and _ends(held, word, space):
             yield held
             held = []
         held.append(word)
@@ -30,15 +33,15 @@ def cues(words: Iterable[Word]) -> Iterator[list[Word]]:
         yield held
 
 
-def _ends(held: list[Word], word: Word) -> bool:
+def _ends(held: list[Word], word: Word, space: str) -> bool:
     last = held[-1]
     if word.start_ms - last.stop_ms >= PAUSE_MS or word.stop_ms - held[0].start_ms > LONGEST_MS:
         return True
-    if len(text(held)) + 1 + len(word.text) > MOST_LETTERS:
+    if len(text(held, space)) + len(space) + len(word.text) > MOST_LETTERS:
         return True
     return last.text.endswith(ENDS) and last.stop_ms - held[0].start_ms >= LEAST_MS
 
 
-def text(held: Iterable[Word]) -> str:
+def text(held: Iterable[Word], space: str) -> str:
     """Return what a cue says."""
-    return " ".join(word.text for word in held)
+    return space.join(word.text for word in held)

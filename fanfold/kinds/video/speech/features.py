@@ -11,7 +11,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from fanfold.kinds.video.speech.pauses import FRAME, RATE
+from fanfold.kinds.video.speech.pauses import FRAME
+from fanfold.speech import RATE
 
 WINDOW = 400
 BANDS = 80

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fanfold.errors import TooMuchSound
-from fanfold.kinds.video.speech.pauses import FRAME, RATE, Levels, levels
+from fanfold.kinds.video.speech.pauses import FRAME, Levels, levels
+from fanfold.speech import RATE
 
 OBJECT_SAMPLES = 300 * RATE
 """What one object holds: five minutes, 9.6 MB; whole frames of levels."""

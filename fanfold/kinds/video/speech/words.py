@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
-
-class Word(NamedTuple):
-    """A word as it is written, with the punctuation that follows it, and when it was said."""
-
-    text: str
-    start_ms: int
-    stop_ms: int
-    probability: float
+from fanfold.speech import Word
 
 
 def to_bytes(words: Iterable[Word]) -> bytes:
