@@ -38,9 +38,12 @@
     + TranscriptionFailed    Amazon Transcribe refuses a sound, or gave up on it
     + NotInstalled           a package is missing that what was asked for needs
     + EngineError            the embedded engine cannot start, or has died
+    + NotTaken               a function did not take all that a dead letter is about
   - UsageError               the command makes no sense as it was given
     + FileChanged            a file was written to while it was uploaded
     + Unreachable            AWS does not answer a command, or not this caller
+    + UnknownLetter          a dead letter is none of those that come into its queue
+    + ChangesGone            the changes that a dead letter names have left the stream
 
 Step Functions matches `ErrorEquals` against the class name and cannot see inheritance
 (https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html). So
@@ -284,6 +287,12 @@ class EngineError(PermanentError):
     remedy = "Read engine.log in the engine's home; `fanfold doctor` tells what is missing."
 
 
+class NotTaken(PermanentError):
+    """A function did not take all that a dead letter is about."""
+
+    remedy = "Mend what the message and the log of the function name, then send the letter again: it stays where it is."
+
+
 class UsageError(FanfoldError):
     """The command makes no sense as it was given."""
 
@@ -300,6 +309,18 @@ class Unreachable(UsageError):
     """AWS does not answer a command, or not this caller."""
 
     remedy = "Check the network, and the profile, region and credentials; AWS_ENDPOINT_URL takes the place of AWS."
+
+
+class UnknownLetter(UsageError):
+    """A dead letter is none of those that come into its queue."""
+
+    remedy = "Look at its body: somebody has put it there, and may delete it in SQS."
+
+
+class ChangesGone(UsageError):
+    """The changes that a dead letter names have left the stream."""
+
+    remedy = "Totals lack them: name the recipe anew and upload its files under that name, which counts from nothing."
 
 
 def _tree(cls: type[FanfoldError]) -> dict[str, type[FanfoldError]]:

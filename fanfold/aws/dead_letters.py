@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fanfold.aws.faults import translated
+from fanfold.aws.resending import Receiver
 
 HIDDEN_S = 60
 """For how long a message that was looked at is hidden from others; until then it can be sent again."""
@@ -71,13 +72,13 @@ class DeadLetters:
                     QueueUrl=self.url, ReceiptHandle=letter.handle, VisibilityTimeout=0
                 )
 
-    def send_again(self, letter: Letter, queue_url: str) -> None:
-        """Send a letter to the queue that it came from, and take it away here.
+    def send_again(self, letter: Letter, receiver: Receiver) -> None:
+        """Give a letter to who it was for, and take it away here once all of it is taken.
 
-        It is sent first: a failure in between leaves it in both, and taking an event twice does no harm.
+        A failure in between leaves it here too, and taking the same twice does no harm.
         """
-        with translated(f"sending {letter.id} again"):
-            self.client.send_message(QueueUrl=queue_url, MessageBody=letter.body)
+        receiver.take(letter.body)
+        with translated(f"deleting {letter.id}"):
             self.client.delete_message(QueueUrl=self.url, ReceiptHandle=letter.handle)
 
 

@@ -49,9 +49,13 @@ _write = TypeSerializer().serialize
 _read = TypeDeserializer().deserialize
 
 
+RECORDS = "record#"
+"""How the partition keys of all records begin; nothing else in the table does."""
+
+
 def partition_key(recipe: str, value: str) -> str:
     """Return the partition key of the records of one recipe and value."""
-    return f"record#{recipe}#{value}"
+    return f"{RECORDS}{recipe}#{value}"
 
 
 def marshalled(value: Json) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What failed is found in two clicks and replayed, and only that runs again; many at once; stopped; dead letters."""
+"""What failed is found in two clicks and replayed, and only that runs again; many at once; stopped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import pytest
 from fanfold import replay, sending
 from fanfold.aws.stack import Stack
 from tests.console.conftest import Console
-from tests.console.jobs import MARKUP
 
 
 @contextmanager
@@ -106,38 +105,6 @@ def test_a_run_is_stopped_and_goes_on(console: Console, engine_stack: Stack, vis
     answer, body = console.post(f"/runs/{job}/stop")
     assert answer.status == 400, body
     assert "A redrive" in console.get(f"/runs/{job}/replay")
-
-
-def test_dead_letters_are_looked_at_and_sent_again(console: Console, engine_stack: Stack, visit: Any) -> None:
-    engine_stack.account.client("s3").put_object(Bucket=engine_stack.uploads, Key="letters/again.csv", Body=b"a\n1\n")
-    sqs = engine_stack.account.client("sqs")
-    url = engine_stack.queues["IntakeDeadLetters"]
-    found = engine_stack.account.client("s3").head_object(Bucket=engine_stack.uploads, Key="letters/again.csv")
-    detail = {
-        "bucket": {"name": engine_stack.uploads},
-        "object": {"key": "letters/again.csv", "size": 4, "etag": found["ETag"].strip('"'), "sequencer": "ff",
-                   "version-id": found["VersionId"]},
-    }  # fmt: skip
-    sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"detail": detail}))
-    sqs.send_message(QueueUrl=url, MessageBody=MARKUP)
-    page = visit(console, "/dead-letters")
-    page.click("section:has-text('IntakeDeadLetters') >> text=Look at them")
-    page.wait_for_selector("text=letters/again.csv")
-    page.locator("details").nth(1).locator("summary").click()
-    page.locator("details").nth(0).locator("summary").click()
-    assert MARKUP in page.inner_text("main")
-    row = page.locator("tbody tr", has_not=page.locator("text=letters/again.csv"))
-    row.locator("input").uncheck()
-    page.click("text=Send them again to IntakeQueue")
-    page.wait_for_url("**/dead-letters")
-    assert page.locator("tbody tr").count() == 1
-    sqs.purge_queue(QueueUrl=url)
-    deadline = time.monotonic() + 20
-    while (
-        engine_stack.stores.jobs.of_object(engine_stack.uploads, "letters/again.csv").get("sequencer", "")[:2] != "FF"
-    ):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("path", ["/dead-letters/IntakeQueue/look", "/dead-letters/x/again", "/runs/none/replay"])
