@@ -30,10 +30,10 @@ def merge(round: Round) -> Again | Folded:
     if missing := [_told(line) for line, part in made if part is None]:
         return Folded((), {}, missing=missing)
     parts = [part for _, part in made if part is not None]
-    if "prepare" in parts[0].line.span if parts else False:
-        if len(round.lines) == 1:
-            return planning.prepared(round.recipe, parts[0], round.read)
-        del parts[0]
+    ready = [part for part in parts if "prepare" in part.line.span]
+    if ready and len(ready) == len(parts):
+        return planning.prepared(round)
+    parts = parts[len(ready) :]
     layout = round.layouts[-1]
     media = Media.from_json(layout["media"])
     if not round.later and (again := _second(round, layout, media, parts)):
@@ -51,7 +51,8 @@ def merge(round: Round) -> Again | Folded:
             spans.insert(0, {"outputs": [output.name for output in outputs]})
         if spans:
             return Again(_numbered(round, [(INDEX, span) for span in spans]), layout | places, publishes=True)
-    return Folded(outputs, _stats(layout, media) | stats)
+    repaired = sum("prepare" in line.span for lines in round.lines[1:] for line in lines)
+    return Folded(outputs, _stats(layout, media) | stats, repaired=repaired)
 
 
 def _stats(layout: Json, media: Media) -> dict[str, Json]:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import struct
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
-from typing import Any
 
 from fanfold.errors import BrokenVideo, ProtectedVideo, UnsupportedVideo
 from fanfold.kinds.video.boxes import find, walk
@@ -72,25 +71,6 @@ class Track:
 
     def __len__(self) -> int:
         return len(self.pts)
-
-
-def track_to_json(track: Track) -> dict[str, Any]:
-    """Return a track as JSON; `track_from_json` reads it back."""
-    told: dict[str, Any] = {"id": track.id, "timescale": track.timescale, "begins": track.begins, "end": track.end}
-    told |= {name: getattr(track, name).hex() for name in ("handler", "entry", "matrix")}
-    return told | {name: getattr(track, name).tolist() for name in _TABLES}
-
-
-def track_from_json(data: Mapping[str, Any]) -> Track:
-    """Read back what `track_to_json` gave."""
-    handler, entry, matrix = (bytes.fromhex(data[name]) for name in ("handler", "entry", "matrix"))
-    tables = {name: array(form, data[name]) for name, form in _TABLES.items()}
-    return Track(
-        data["id"], handler, data["timescale"], entry, matrix, 0, data["begins"], None, end=data["end"], **tables
-    )
-
-
-_TABLES = {"offsets": "Q", "sizes": "Q", "dts": "q", "pts": "q", "keys": "Q"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import struct
-import zlib
 from base64 import b64encode
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 from fanfold.errors import BrokenVideo, NotAVideo, TooManyChunks, UnsupportedVideo
-from fanfold.kinds.video import describing, probing
+from fanfold.kinds.video import describing, dividing, folding, probing
 from fanfold.kinds.video.choosing import copies_video, has_video, shape
 from fanfold.kinds.video.cutting import cuts
 from fanfold.kinds.video.fragments import durations, lateness, read_fragments
 from fanfold.kinds.video.lanes import wanted
 from fanfold.kinds.video.media import ROLE, Media, Stream
-from fanfold.kinds.video.movie import Track, read_movie, track_from_json
+from fanfold.kinds.video.movie import Track, read_movie
 from fanfold.kinds.video.ranges import BLOCK_BYTES, Kept, check_length, container, opened
 from fanfold.kinds.video.recipe import VideoRecipe
 from fanfold.kinds.video.samples import deltas, packed
-from fanfold.model import Again, Forecast, Json, Line, Part, PartObject, Plan, Source
+from fanfold.model import Again, Forecast, Json, Line, Plan, Round, Source
 
 SEGMENTS_LIMIT = 20_000
 
@@ -45,8 +43,12 @@ def plan(source: Source, recipe: VideoRecipe) -> Plan:
     if form != "mp4":
         check_length(kept, form)
         with opened(kept, form) as found:
-            probing.check(probing.streams(found), recipe)
-        return Plan({"container": form}, [Line("0-00000", ROLE, {"prepare": True})], prepares=True)
+            streams = probing.streams(found)
+        probing.check(streams, recipe)
+        layout = {"container": form, "probed": kept.prefix}
+        shares = dividing.shares(kept, form, kept.prefix, streams)
+        lines = [Line(f"0-{number:05}", ROLE, {"prepare": share}) for number, share in enumerate(shares)]
+        return Plan(layout, lines, prepares=True)
     movie = read_movie(kept)
     read_fragments(kept, movie)
     with opened(kept, form) as found:
@@ -59,15 +61,19 @@ def plan(source: Source, recipe: VideoRecipe) -> Plan:
     return Plan(layout, [Line(f"0-{number:05}", role, span) for number, (role, span) in enumerate(asked)])
 
 
-def prepared(recipe: VideoRecipe, part: Part, read: Callable[[PartObject, int, int], bytes]) -> Again:
-    """Plan a video that was made ready. Raises what `plan` raises."""
-    index = part.objects["index"]
-    told = json.loads(zlib.decompress(read(index, 0, index.size_bytes)))
-    tracks = {int(number): track_from_json(one) for number, one in told["tracks"].items()}
-    layout, asked = laid_out(recipe, told["described"], tracks, None)
-    data = sorted(name for name in part.objects if name.startswith("data-"))
-    layout["stored"] = [[part.objects[name].key, part.objects[name].size_bytes] for name in data]
-    lines = [Line(f"1-{number:05}", role, span) for number, (role, span) in enumerate(asked)]
+def prepared(round: Round) -> Again:
+    """Plan a video that was made ready; have one worker do it where several did not agree. Raises what `plan` does.
+
+    Every line so far made it ready, and has its part.
+    """
+    parts = [part for line in round.lines[-1] if (part := round.part(line)) is not None]
+    number = len(round.lines)
+    if not folding.follow_each_other([part.facts for part in parts]):
+        return Again([Line(f"{number}-00000", ROLE, {"prepare": True})])
+    described, tracks, stored = folding.folded(parts, round.read)
+    layout, asked = laid_out(round.recipe, described, tracks, None)
+    layout["stored"] = [[one.key, one.size_bytes] for one in stored]
+    lines = [Line(f"{number}-{at:05}", role, span) for at, (role, span) in enumerate(asked)]
     return Again(lines, layout, plans=True)
 
 
@@ -245,8 +251,10 @@ AROUND_CHUNK_S = 0.7
 def forecast(source: Source, recipe: VideoRecipe, plan: Plan) -> Forecast:
     """Tell what a plan will come to, by speeds measured before."""
     if plan.prepares:
+        chunks = len(plan.lines)
         seconds = source.size_bytes / COPIED_A_SECOND
-        return Forecast(1, source.size_bytes, 1, seconds, AROUND_CHUNK_S + seconds)
+        longest_s = AROUND_CHUNK_S + seconds / chunks * -(-chunks // recipe.concurrency)
+        return Forecast(chunks, source.size_bytes // chunks, chunks, seconds, longest_s)
     media = Media.from_json(plan.layout["media"])
     seconds = float(Fraction(media.duration))
     chunks = max(len(plan.lines), 1)

@@ -30,6 +30,8 @@ class Kept:
         self._source = source
         self._block_bytes = block_bytes
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
+        self.prefix = 0
+        """How far it was asked for from its beginning on, without a gap."""
 
     @property
     def size_bytes(self) -> int:
@@ -40,6 +42,8 @@ class Kept:
         stop = min(stop, self.size_bytes)
         if start >= stop:
             return b""
+        if start <= self.prefix:
+            self.prefix = max(self.prefix, stop)
         first, last = start // self._block_bytes, -(-stop // self._block_bytes)
         missing = [number for number in range(first, last) if number not in self._blocks]
         if missing:

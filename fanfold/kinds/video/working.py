@@ -18,7 +18,7 @@ from fanfold.model import Desk, Json, Line, Source
 def process(source: Source, recipe: VideoRecipe, layout: Json, line: Line, desk: Desk) -> Mapping[str, Json]:
     """Work on one line. Raises BrokenVideo, TransientError."""
     if "prepare" in line.span:
-        return preparing.prepare(source, layout["container"], desk)
+        return preparing.prepare(source, layout, line.span["prepare"], desk)
     media = Media.from_json(layout["media"])
     if "sound" in line.span:
         return sounds.encode(media, layout, line.span, desk)

@@ -1,0 +1,208 @@
+"""What workers laid out of an object that is no MP4, folded into one index: as if one had laid out all of it.
+
+Times are folded as the container says them. Only then are those of sound turned into samples, in one run from the
+first.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from fanfold.kinds.video.movie import Track
+from fanfold.kinds.video.muxing import IDENTITY
+from fanfold.kinds.video.sink import DATA
+from fanfold.model import Json, Part, PartObject
+
+INDEX = "index"
+"""What the object of a part is called that tells where its samples are."""
+
+
+@dataclass(slots=True)
+class Laid:
+    """One stream of what was laid out: its samples, in the order in which the container has them."""
+
+    id: int
+    handler: bytes
+    entry: bytes
+    """How it is decoded, as the sample entry of an MP4."""
+    base: Fraction
+    """Seconds a tick."""
+    rate: int
+    """Samples of sound a second."""
+    frame_samples: int
+    """How many a packet has, 0 where that differs."""
+    skipped: int = 0
+    """How many samples of sound at the beginning are not to be heard."""
+    pts: array[int] = field(default_factory=lambda: array("q"))
+    lengths: array[int] = field(default_factory=lambda: array("q"))
+    keys: array[int] = field(default_factory=lambda: array("Q"))
+    sizes: array[int] = field(default_factory=lambda: array("Q"))
+    offsets: array[int] = field(default_factory=lambda: array("Q"))
+
+    @property
+    def is_video(self) -> bool:
+        return self.handler == b"vide"
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    def add(self, other: Laid, data_at: int) -> None:
+        """Take the samples of the next worker, whose data begins at `data_at`."""
+        if not len(self):
+            self.id, self.entry, self.skipped = other.id, other.entry, other.skipped
+        self.keys.extend(key + len(self) for key in other.keys)
+        self.pts += other.pts
+        self.lengths += other.lengths
+        self.sizes += other.sizes
+        self.offsets.extend(offset + data_at for offset in other.offsets)
+
+    def drop(self, count: int) -> None:
+        """Leave out the first samples."""
+        for name in ("pts", "lengths", "sizes", "offsets"):
+            del getattr(self, name)[:count]
+        self.keys = array("Q", (key - count for key in self.keys if key >= count))
+
+    def to_json(self) -> dict[str, Any]:
+        told = {name: getattr(self, name) for name in ("id", "rate", "frame_samples", "skipped")}
+        told |= {"handler": self.handler.hex(), "entry": self.entry.hex(), "base": str(self.base)}
+        return told | {name: getattr(self, name).tolist() for name in _TABLES}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Laid:
+        told = {name: bytes.fromhex(data[name]) for name in ("handler", "entry")}
+        tables = {name: array(form, data[name]) for name, form in _TABLES.items()}
+        return cls(**{**data, **told, **tables, "base": Fraction(data["base"])})
+
+
+_TABLES = {"pts": "q", "lengths": "q", "keys": "Q", "sizes": "Q", "offsets": "Q"}
+
+
+def to_bytes(described: Json, laid: Mapping[int, Laid]) -> bytes:
+    """Return what a worker tells of what it laid out: what the object is, and each stream by its index."""
+    told = {"described": described, "streams": {index: one.to_json() for index, one in laid.items()}}
+    return zlib.compress(json.dumps(told).encode())
+
+
+def from_bytes(data: bytes) -> tuple[Json, dict[int, Laid]]:
+    """Read back what `to_bytes` gave."""
+    told = json.loads(zlib.decompress(data))
+    return told["described"], {int(index): Laid.from_json(one) for index, one in told["streams"].items()}
+
+
+def folded(
+    parts: Sequence[Part], read: Callable[[PartObject, int, int], bytes]
+) -> tuple[Json, dict[int, Track], list[PartObject]]:
+    """Return what the object is, the track of each stream by its index, and where the samples are."""
+    described: Json = None
+    laid: dict[int, Laid] = {}
+    stored: list[PartObject] = []
+    # A share in which nothing begins has no objects.
+    for part in (part for part in parts if INDEX in part.objects):
+        index = part.objects[INDEX]
+        told, streams = from_bytes(read(index, 0, index.size_bytes))
+        if described is None:
+            described, laid = told, streams
+        else:
+            data_at = sum(one.size_bytes for one in stored)
+            for number, one in streams.items():
+                laid[number].add(one, data_at)
+        stored += [part.objects[name] for name in sorted(part.objects) if name.startswith(DATA)]
+    found = tracks(laid)
+    for one in described["streams"]:
+        if one["index"] in found and one["type"] == "video":
+            one["frames"] = len(found[one["index"]])
+    return described, found, stored
+
+
+def follow_each_other(shares: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether each worker began where the one before it ended: then none was wrong about where it begins.
+
+    Each says where it was to `start` and `stop`, where it `begin`s, None if nowhere, and where it `end`s.
+    """
+    if len(shares) == 1:
+        return "unproven" not in shares[0]
+    reached = None
+    for share in shares:
+        if "unproven" in share:
+            return False
+        if share["begin"] is None:
+            if reached is None or reached < share["stop"]:
+                return False
+        elif reached is not None and share["begin"] != reached:
+            return False
+        else:
+            reached = share["end"]
+    return True
+
+
+def tracks(laid: Mapping[int, Laid]) -> dict[int, Track]:
+    """Return the track of each stream that has samples."""
+    found = {}
+    for index, one in laid.items():
+        if one.is_video:
+            # Without a picture that stands for itself those before it cannot be decoded.
+            one.drop(one.keys[0] if len(one.keys) else len(one))
+        if len(one):
+            found[index] = _track(one)
+    return found
+
+
+def _track(laid: Laid) -> Track:
+    timescale, pts, end, begins = _seen(laid) if laid.is_video else _heard(laid)
+    return Track(
+        id=laid.id,
+        handler=laid.handler,
+        timescale=timescale,
+        entry=laid.entry,
+        matrix=IDENTITY,
+        shift=0,
+        begins=begins,
+        ends=None,
+        offsets=laid.offsets,
+        sizes=laid.sizes,
+        dts=array("q", sorted(pts)),
+        pts=array("q", pts),
+        keys=laid.keys,
+        end=end,
+    )
+
+
+Timed = tuple[int, list[int], int, int | None]
+"""Timescale, times, end of the last sample; beginning of what is presented, where that differs."""
+
+
+def _seen(laid: Laid) -> Timed:
+    """Return the times of pictures: every tick as the container says it."""
+    factor = laid.base.numerator
+    last = laid.pts.index(max(laid.pts))
+    order = sorted(laid.pts)
+    length = laid.lengths[last] or (order[-1] - order[-2] if len(order) > 1 else 1)
+    pts = [at * factor for at in laid.pts]
+    return laid.base.denominator, pts, (order[-1] + length) * factor, None
+
+
+def _heard(laid: Laid) -> Timed:
+    """Return the times of sound, in samples: frames that follow each other do so without the container's rounding."""
+    rate, skipped = laid.rate, laid.skipped
+    samples, of = (laid.base * rate).as_integer_ratio()
+    pts: list[int] = []
+    # The container rounds when the first sample is heard, not when the first packet would be.
+    heard = round((laid.pts[0] * laid.base + Fraction(skipped, rate)) / laid.base) * laid.base
+    following = round(heard * rate) - skipped
+    for at, length in zip(laid.pts, laid.lengths, strict=True):
+        said = _divided(at * samples, of)
+        pts.append(following if abs(said - following) * of <= 2 * max(of, samples) else said)
+        following = pts[-1] + (laid.frame_samples or length * samples // of)
+    return rate, pts, following, pts[0] + skipped if skipped else None
+
+
+def _divided(value: int, by: int) -> int:
+    """Return a quotient, rounded as `round` does a fraction; millions of those would take minutes."""
+    found, rest = divmod(value, by)
+    return found + (2 * rest > by or (2 * rest == by and found & 1))

@@ -1,0 +1,148 @@
+"""Many workers lay an object out as one would: the same samples, at the same times, whatever the bytes they begin at."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from fanfold.kinds.video import clusters, dividing
+from fanfold.kinds.video.recipe import VideoRecipe
+from tests.kinds.driver import CountingSource, run
+from tests.kinds.video.clips import CLIPS, H264, clip
+from tests.kinds.video.clips import run as run_ffmpeg
+from tests.kinds.video.laying import RECIPE, VIDEO, laid_out, shares_at
+
+SHORT = "-cluster_time_limit 400"
+"""Clusters of 10 kB, of which some lie behind what a demuxer probes."""
+
+MATROSKA = {
+    "h264.mkv": f"{CLIPS['h264.mkv']} {SHORT}",
+    "vp9.webm": f"{CLIPS['vp9.webm']} {SHORT}",
+    "av1.mkv": f"{CLIPS['av1.mkv']} {SHORT}",
+    "hevc.mkv": f"-c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=48 -c:a libmp3lame {SHORT}",
+    "open.mkv": f"-c:v libx264 -preset veryfast -x264-params open-gop=1:keyint=40:bframes=3 -c:a ac3 {SHORT}",
+    "mpeg4.mkv": f"-c:v mpeg4 -bf 2 -g 24 -c:a flac {SHORT} -cues_to_front 1",
+    "live.mkv": CLIPS["live.mkv"],
+    "unknown.mkv": CLIPS["live.mkv"],
+}
+
+
+def made(name: str) -> bytes:
+    """Return a clip; that of unknown sizes as a recorder leaves it that cannot go back."""
+    data = clip(name, 8, MATROSKA[name])
+    return unknown(data) if name == "unknown.mkv" else data
+
+
+def cluster_starts(data: bytes) -> list[int]:
+    """Return where each cluster begins, as the elements in order say it."""
+    found = clusters.segment(CountingSource(data))
+    assert found
+    chain, starts = clusters.Chain(CountingSource(data), found.cluster, found.stop), [found.cluster]
+    while not chain.is_over:
+        chain.step()
+        starts += [chain.cluster] if chain.cluster != starts[-1] else []
+    assert not chain.is_broken
+    return starts
+
+
+def unknown(data: bytes) -> bytes:
+    """Take from each cluster how long it is."""
+    patched = bytearray(data)
+    for start in cluster_starts(data):
+        width = 9 - patched[start + 4].bit_length()
+        patched[start + 4 : start + 4 + width] = ((1 << 7 * width + 1) - 1).to_bytes(width, "big")
+    return bytes(patched)
+
+
+@pytest.mark.parametrize("name", MATROSKA)
+@settings(max_examples=12)
+@given(places=st.lists(st.floats(0.02, 1, exclude_max=True), min_size=1, max_size=5))
+@example(places=[0.02, 0.021, 0.06])  # in what tells of the streams
+@example(places=[0.9999])  # behind the last cluster
+def test_shares_come_to_what_one_pass_does(name: str, places: list[float]) -> None:
+    data = made(name)
+    whole = laid_out(data, [True])
+    ours = laid_out(data, shares_at([1 + int(place * (len(data) - 1)) for place in places], len(data)))
+    assert ours.follow, ours.shares
+    assert ours.described == whole.described
+    assert ours.tracks == whole.tracks
+    assert sum(one["samples"] for one in ours.shares) == whole.shares[0]["samples"]
+
+
+@pytest.mark.parametrize("name", MATROSKA)
+def test_outputs_are_the_same_by_many_as_by_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = made(name)
+    one = run(VIDEO, data, RECIPE)
+    monkeypatch.setattr(dividing, "SHARE_BYTES", 50_000)
+    many = run(VIDEO, data, RECIPE, seed=1)
+    assert len(one.rounds[0]) == 1 < len(many.rounds[0])
+    assert many.outputs == one.outputs
+    assert many.folded.repaired == 0
+
+
+def test_what_only_looks_like_a_cluster_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody may put one into a picture, with a time, and another cluster behind it: one worker does it all then."""
+    data = made("live.mkv")
+    start, following = [at for at in cluster_starts(data) if at > 100_000][:2]
+    forged = start + 2000
+    size = (following - forged - 12).to_bytes(8, "big")
+    lie = b"\x1f\x43\xb6\x75" + bytes([1]) + size[1:] + b"\xe7\x81\x00"
+    data = data[:forged] + lie + data[forged + len(lie) :]
+    ours = laid_out(data, shares_at([forged - 500], len(data)))
+    assert ours.shares[1]["begin"] == forged
+    assert not ours.follow
+    one = run(VIDEO, data, RECIPE)
+    monkeypatch.setattr(dividing, "SHARE_BYTES", 50_000)
+    monkeypatch.setattr(dividing, "shares", lambda *_: shares_at([forged - 500], len(data)))
+    many = run(VIDEO, data, RECIPE)
+    assert [line.span for line in many.rounds[1]] == [{"prepare": True}]
+    assert many.outputs == one.outputs
+    assert many.folded.repaired == 1
+
+
+@pytest.mark.parametrize("damage", [b"\xff", b"\x00" * 40, b"\x1f\x43\xb6\x75"])
+def test_what_breaks_within_is_as_one_worker_finds_it(damage: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster that is none ends the chain: where it does, one worker lays out all of it."""
+    data = made("h264.mkv")
+    at = cluster_starts(data)[12]
+    data = data[:at] + damage + data[at + len(damage) :]
+    one = run(VIDEO, data, RECIPE)
+    monkeypatch.setattr(dividing, "SHARE_BYTES", 50_000)
+    assert run(VIDEO, data, RECIPE).outputs == one.outputs
+
+
+def test_codecs_whose_packets_depend_on_those_before_are_laid_out_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dividing, "SHARE_BYTES", 10_000)
+    for codec in ("libvorbis", "eac3"):
+        data = clip("other.mkv", 3, f"{H264} -c:a {codec}")
+        assert [line.span for line in VIDEO.plan(CountingSource(data), RECIPE).lines] == [{"prepare": True}]
+
+
+@pytest.fixture(scope="module")
+def large() -> bytes:
+    """Return a clip of 20 MB with cues."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "large.mp4"
+        source.write_bytes(clip("large.mp4", 40, "-vf noise=alls=40:allf=t,scale=640:360 -c:v mpeg4 -q:v 2 -g 60 -an"))
+        run_ffmpeg("-i", str(source), "-c", "copy", str(Path(folder) / "large.mkv"))
+        return (Path(folder) / "large.mkv").read_bytes()
+
+
+def test_the_splitter_reads_the_cues_and_a_worker_its_clusters(large: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most 1% of the object, and a share and what tells of the streams: counted."""
+    monkeypatch.setattr(dividing, "SHARE_BYTES", 16_000_000)
+    source = CountingSource(large)
+    recipe = VideoRecipe.model_validate({"segment": "4s", "renditions": [{"name": "copy"}]})
+    plan = VIDEO.plan(source, recipe)
+    assert source.read_bytes <= len(large) / 100
+    shares = [line.span["prepare"] for line in plan.lines]
+    assert len(shares) == len(large) // 16_000_000
+    assert {start for start, _ in shares[1:]} <= set(cluster_starts(large))
+    ours = laid_out(large, shares)
+    assert ours.follow
+    for (start, stop), read_bytes in zip(shares, ours.read_bytes, strict=True):
+        assert stop - start <= read_bytes <= stop - start + 4_000_000
