@@ -1,4 +1,4 @@
-"""Many workers lay an object out as one would: the same samples, at the same times, whatever the bytes they begin at."""
+"""Many workers lay an object out as one would: the same samples, at the same times, wherever they begin."""
 
 from __future__ import annotations
 
