@@ -37,7 +37,11 @@ recipes:
       index: {partition: weather, sort: date}
       totals: [{by: weather, sum: precipitation}]
   deep: {image: {renditions: [{name: thumb, width: 200}], tiles: {size: 254}}}
-  films: {video: {segment: 2s, posters: {every: 1s, width: 160}, renditions: [{name: web, format: hls, height: 120}]}}
+  films:
+    video:
+      segment: 2s
+      posters: {every: 1s, width: 160}
+      renditions: [{name: web, format: hls, height: 120}, {name: net, format: webm, height: 120}]
 """
 
 
@@ -108,6 +112,15 @@ def test_a_film_is_played_and_its_posters_lead_into_it(console: Console, engine_
     until(lambda: posters.first.evaluate("poster => poster.style.backgroundImage.includes('posters.jpg')"))
     posters.nth(last).click()
     until(lambda: film.evaluate("film => film.currentTime") >= last)
+    # What has no playlist is asked for by ranges: to play its end, its middle is not.
+    page = visit(console, f"/runs/{job}/outputs/net.webm")
+    film = page.locator("video")
+    until(lambda: film.evaluate("film => film.readyState >= 2"))
+    assert film.evaluate("film => film.videoHeight") == 120
+    assert film.evaluate("film => film.duration") == pytest.approx(12, abs=0.05)
+    film.evaluate("film => { film.muted = true; film.currentTime = film.duration - 0.5; return film.play(); }")
+    until(lambda: film.evaluate("film => film.ended"))
+    assert film.evaluate("film => film.error") is None
 
 
 def test_records_are_searched_and_totals_drawn(console: Console, engine_stack: Stack, visit: Any) -> None:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from fanfold.errors import UnsupportedVideo
 from fanfold.kinds.video.media import Media, Stream
-from fanfold.kinds.video.recipe import AUDIO_CODECS, VIDEO_CODECS, Rendition
+from fanfold.kinds.video.recipe import AUDIO_CODECS, COPIED_CODECS, VIDEO_CODECS, Rendition
 
 LEAST_SIDE = 16
 """The smallest side of a picture that every encoder takes."""
@@ -32,11 +32,16 @@ def copies_video(media: Media, rendition: Rendition) -> bool:
     video = media.video
     if video is None or rendition.reshapes:
         return False
+    if rendition.format == "webm" and (video.turn or video.first < video.begins):
+        # Players of WebM turn nothing, and show every picture that there is.
+        return False
     return video.codec in VIDEO_CODECS[rendition.format] and rendition.video in ("auto", video.codec)
 
 
 def copies_audio(stream: Stream, rendition: Rendition) -> bool:
     """Tell whether a sound of the source serves as it is."""
+    if stream.codec in COPIED_CODECS.get(rendition.format, ()):
+        return rendition.audio == "auto"
     return stream.codec in AUDIO_CODECS[rendition.format] and rendition.audio in ("auto", stream.codec)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
 from fanfold.errors import BrokenVideo
-from fanfold.kinds.video import describing, files, lanes, planning, playlists, telling, tracks
+from fanfold.kinds.video import blocks, describing, files, lanes, planning, playlists, telling, tracks, weaving, webm
 from fanfold.kinds.video.choosing import copies_audio, has_audio
 from fanfold.kinds.video.media import ROLE, Media
 from fanfold.kinds.video.recipe import Rendition
@@ -38,9 +38,10 @@ def merge(round: Round) -> Again | Folded:
     media = Media.from_json(layout["media"])
     if not round.later and (again := _second(round, layout, media, parts)):
         return again
-    segments = [part for part in parts if part.line.role == ROLE and "segment" in part.line.span]
-    sounds = {_lane(part.line): part for part in parts if "sound" in part.line.span}
-    outputs = [output for one in round.recipe.renditions for output in _rendition(media, one, segments, sounds)]
+    wholes = {one.name: _wholes(media, one, parts) for one in round.recipe.renditions}
+    if again := _woven(round, wholes, parts):
+        return again
+    outputs = [output for one in round.recipe.renditions for output in _rendition(media, one, wholes[one.name], parts)]
     described, stats = telling.told(round)
     outputs += described
     if round.recipe.metadata:
@@ -73,6 +74,15 @@ def _second(round: Round, layout: Json, media: Media, parts: Sequence[Part]) -> 
     return Again(_numbered(round, spans), layout | held | places)
 
 
+def _woven(round: Round, wholes: Mapping[str, Sequence[Whole]], parts: Sequence[Part]) -> Again | None:
+    """Return the round that weaves the clusters of WebM, None if there is no such rendition or they are there."""
+    named = [one.name for one in round.recipe.renditions if one.format == "webm" and wholes[one.name]]
+    if not named or any("weave" in part.line.span for part in parts):
+        return None
+    spans = [(ROLE, span) for name in named for span in weaving.spans(name, *blocks.laid(wholes[name]))]
+    return Again(_numbered(round, spans))
+
+
 def _numbered(round: Round, spans: Sequence[describing.RoledSpan]) -> list[Line]:
     """Return the lines of the round that follows."""
     return [Line(f"{len(round.lines)}-{at:05}", role, span) for at, (role, span) in enumerate(spans)]
@@ -80,7 +90,9 @@ def _numbered(round: Round, spans: Sequence[describing.RoledSpan]) -> list[Line]
 
 def _told(line: Line) -> dict[str, Json]:
     """Return what is missing without a line, and not where each of its samples was."""
-    return {name: line.span[name] for name in ("segment", "start", "stop", "sound", "codec") if name in line.span}
+    return {
+        name: line.span[name] for name in ("segment", "start", "stop", "sound", "codec", "weave") if name in line.span
+    }
 
 
 def _lane(line: Line) -> lanes.Lane:
@@ -91,10 +103,10 @@ def _text(described: Json) -> bytes:
     return json.dumps(described, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
-def _rendition(
-    media: Media, rendition: Rendition, segments: Sequence[Part], sounds: dict[lanes.Lane, Part]
-) -> Iterator[Output]:
-    """Yield the outputs of one rendition."""
+def _wholes(media: Media, rendition: Rendition, parts: Sequence[Part]) -> list[Whole]:
+    """Return the tracks of one rendition, pictures first."""
+    segments = [part for part in parts if part.line.role == ROLE and "segment" in part.line.span]
+    sounds = {_lane(part.line): part for part in parts if "sound" in part.line.span}
     wholes: list[Whole] = []
     if pictures := tracks.video_of(media, rendition, segments):
         _certify(pictures)
@@ -105,13 +117,23 @@ def _rendition(
                 wholes.append(tracks.copied_audio(media, stream, segments))
             else:
                 wholes.append(tracks.encoded_audio(stream, sounds[lanes.lane_of(stream, rendition)]))
+    return wholes
+
+
+def _rendition(media: Media, rendition: Rendition, wholes: Sequence[Whole], parts: Sequence[Part]) -> Iterator[Output]:
+    """Yield the outputs of one rendition."""
     if not wholes:
         return
-    if rendition.format == "hls":
-        yield from playlists.outputs(rendition, media, wholes)
-    else:
-        name = f"{rendition.name}.{rendition.format}"
-        yield Output(name, files.pieces(rendition.format, media, wholes), _TYPES[rendition.format])
+    name = f"{rendition.name}.{rendition.format}"
+    match rendition.format:
+        case "hls":
+            yield from playlists.outputs(rendition, media, wholes)
+        case "webm":
+            woven = [part for part in parts if part.line.span.get("weave") == rendition.name]
+            kind = "video" if wholes[0].stream.kind == "video" else "audio"
+            yield Output(name, webm.pieces(media, wholes, woven), f"{kind}/webm")
+        case form:
+            yield Output(name, files.pieces(form, media, wholes), _TYPES[form])
 
 
 def _certify(pictures: Whole) -> None:

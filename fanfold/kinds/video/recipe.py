@@ -16,17 +16,21 @@ RESERVED = frozenset({"metadata", "posters", "scenes", "subtitles", "transcript"
 VIDEO_CODECS = {
     "mp4": ("h264", "hevc", "av1", "vp9"),
     "mov": ("h264", "hevc"),
+    "webm": ("vp9", "av1"),
     "hls": ("h264", "hevc", "av1"),
 }
 """What each format holds; the first is what `auto` encodes to."""
 
-AUDIO_CODECS = {"mp4": ("aac", "opus"), "mov": ("aac",), "hls": ("aac",)}
+AUDIO_CODECS = {"mp4": ("aac", "opus"), "mov": ("aac",), "webm": ("opus",), "hls": ("aac",)}
+
+COPIED_CODECS = {"webm": ("vorbis",)}
+"""What a format holds besides, where the source has it: it is copied, and nothing is encoded to it."""
 
 LEAST_SEGMENT_S, MOST_SEGMENT_S = 1, 600
 
 LEAST_EVERY_S, MOST_EVERY_S = 1, 3600
 
-Format = Literal["mp4", "mov", "hls"]
+Format = Literal["mp4", "mov", "webm", "hls"]
 
 
 def _segment(text: object) -> str:

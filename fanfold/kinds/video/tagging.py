@@ -12,7 +12,7 @@ from fanfold.kinds.video.boxes import box, full
 CHAPTERS_LIMIT = 255
 """What a list of chapters counts in one byte."""
 
-_ITEMS = {
+NAMES = {
     "title": b"\xa9nam",
     "artist": b"\xa9ART",
     "album": b"\xa9alb",
@@ -27,7 +27,7 @@ _ITEMS = {
 def user_data(chapters: Sequence[Mapping[str, Any]], tags: Mapping[str, str], origin: Fraction) -> bytes:
     """Return the box that holds both (`udta`), nothing where there is neither."""
     parts = []
-    if items := [_item(_ITEMS[name.lower()], text) for name, text in tags.items() if name.lower() in _ITEMS]:
+    if items := [_item(NAMES[name.lower()], text) for name, text in tags.items() if name.lower() in NAMES]:
         handler = full(b"hdlr", 0, 0, bytes(4), b"mdir", b"appl", bytes(9))
         parts.append(full(b"meta", 0, 0, handler, box(b"ilst", *items)))
     if chapters:

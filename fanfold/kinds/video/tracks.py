@@ -12,14 +12,14 @@ from fanfold.kinds.video import choosing
 from fanfold.kinds.video.media import Media, Stream
 from fanfold.kinds.video.recipe import Rendition
 from fanfold.kinds.video.samples import Samples
-from fanfold.model import Copied, Part
+from fanfold.model import Copied, Part, PartObject
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A fragment of a track in the work bucket: its head, and its samples behind it."""
 
-    key: str
+    made: PartObject
     start: int
     """Where the fragment begins in its object."""
     head: int
@@ -28,11 +28,11 @@ class Stored:
 
     @property
     def fragment(self) -> Copied:
-        return Copied(self.key, self.start, self._stop)
+        return Copied(self.made.key, self.start, self._stop)
 
     @property
     def data(self) -> Copied:
-        return Copied(self.key, self.start + self.head, self._stop)
+        return Copied(self.made.key, self.start + self.head, self._stop)
 
     @property
     def _stop(self) -> int:
@@ -96,7 +96,7 @@ def encoded_audio(stream: Stream, part: Part) -> Whole:
     facts = part.facts
     made = part.objects["sound"]
     stored = {
-        one["segment"]: Stored(made.key, one["start"], one["head"], Samples.from_json(one["samples"]))
+        one["segment"]: Stored(made, one["start"], one["head"], Samples.from_json(one["samples"]))
         for one in facts["fragments"]
     }
     return Whole(
@@ -113,4 +113,4 @@ def encoded_audio(stream: Stream, part: Part) -> Whole:
 
 def _stored(part: Part, facts: Mapping[str, Any]) -> Stored:
     made = part.objects[facts["object"]]
-    return Stored(made.key, 0, facts["head"], Samples.from_json(facts["samples"]))
+    return Stored(made, 0, facts["head"], Samples.from_json(facts["samples"]))

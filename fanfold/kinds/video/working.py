@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
-from fanfold.kinds.video import choosing, encoding, preparing, sounds
+from fanfold.kinds.video import choosing, encoding, preparing, sounds, weaving
 from fanfold.kinds.video.fragments import fragment
 from fanfold.kinds.video.media import Media
 from fanfold.kinds.video.reading import Segment, read_segment, stored
@@ -19,6 +19,8 @@ def process(source: Source, recipe: VideoRecipe, layout: Json, line: Line, desk:
     """Work on one line. Raises BrokenVideo, TransientError."""
     if "prepare" in line.span:
         return preparing.prepare(source, layout, line.span["prepare"], desk)
+    if "weave" in line.span:
+        return weaving.weave(line.span, desk)
     media = Media.from_json(layout["media"])
     if "sound" in line.span:
         return sounds.encode(media, layout, line.span, desk)

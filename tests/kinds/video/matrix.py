@@ -10,6 +10,8 @@ from pathlib import Path
 from tests.kinds.video.clips import CLIPS
 from tests.kinds.video.test_exact import RECIPE, check_same, made
 
+NET = {"name": "net", "format": "webm", "height": 60}
+
 SEGMENTS = ("1s", "2s", "3.7s", "10s")
 
 
@@ -18,8 +20,8 @@ def main() -> None:
         for segment in SEGMENTS:
             began = time.monotonic()
             with tempfile.TemporaryDirectory() as folder:
-                paths = made(Path(folder), name, segment, RECIPE)
-                for output in ("web.mp4", "copy.mov", "live/index.m3u8"):
+                paths = made(Path(folder), name, segment, {"renditions": [*RECIPE["renditions"], NET]})
+                for output in ("web.mp4", "copy.mov", "net.webm", "live/index.m3u8"):
                     check_same(paths[output], paths[name])
             told = f"{name:16} {segment:>5}  same pictures and sound, {time.monotonic() - began:.1f} s"
             sys.stdout.write(told + "\n")

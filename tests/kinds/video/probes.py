@@ -51,6 +51,26 @@ def seen(path: Path) -> list[Seen]:
     return sorted(found, key=lambda one: one.kind, reverse=True)
 
 
+def nearest_ms(seconds: Fraction) -> Fraction:
+    """Return the millisecond nearest to a time, in seconds; the later one of two."""
+    return Fraction((2000 * seconds + 1) // 2, 1000)
+
+
+def samples_heard(path: Path) -> int:
+    """Return how many samples of its first sound a video presents.
+
+    Of an MP4 libavformat decodes the last packet whole, and says how much of it is presented.
+    """
+    [decoded] = [one for one in seen(path) if one.kind == "audio"][:1]
+    with av.open(str(path)) as container:
+        if container.format.name == "matroska,webm":
+            return decoded.samples
+        stream = container.streams.audio[0]
+        packets = [packet for packet in container.demux(stream) if packet.pts is not None]
+    stop = max((packet.pts + packet.duration) * Fraction(packet.time_base) for packet in packets)
+    return round((stop - decoded.times[0]) * stream.rate)
+
+
 def samples_encoded(path: Path, codec: str) -> int:
     """Return how many samples ffmpeg makes of a video's sound when it encodes all of it: whole frames of the codec."""
     made = path.parent / f"whole-{codec}.mp4"
@@ -66,7 +86,9 @@ def complaints(path: Path) -> str:
 
 def psnr(path: Path, reference: Path, size: str = "160x90") -> float:
     """Return how near the pictures of a video are to those of another, in decibels."""
-    graph = f"[0:v]scale={size},setpts=N[a];[1:v]scale={size},setpts=N[b];[a][b]psnr"
+    # Frame by frame, whatever the ticks of either are.
+    paired = f"scale={size},settb=1/1000,setpts=N"
+    graph = f"[0:v]{paired}[a];[1:v]{paired}[b];[a][b]psnr"
     line = [
         FFMPEG,
         "-nostdin",

@@ -1,0 +1,158 @@
+"""What WebM says of a track (RFC 9559, 5.1.4), taken from what MP4 says of it: its sample entry."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from fractions import Fraction
+
+from fanfold.errors import BrokenVideo
+from fanfold.kinds.video import opus
+from fanfold.kinds.video.blocks import SECOND_NS, Blocks
+from fanfold.kinds.video.boxes import find
+from fanfold.kinds.video.ebml import element, real, text, unsigned
+from fanfold.kinds.video.muxing import UNDETERMINED
+from fanfold.kinds.video.tracks import Whole
+
+_PICTURE_BOXES, _SOUND_BOXES = 86, 36
+"""Where the boxes of a sample entry begin, behind its fields (ISO/IEC 14496-12, 12.1.3 and 12.2.3)."""
+
+_BIBLIOGRAPHIC = {
+    **{"sqi": "alb", "hye": "arm", "eus": "baq", "mya": "bur", "zho": "chi", "ces": "cze", "nld": "dut", "fra": "fre"},
+    **{"kat": "geo", "deu": "ger", "ell": "gre", "isl": "ice", "mkd": "mac", "mri": "mao", "msa": "may", "fas": "per"},
+    **{"ron": "rum", "slk": "slo", "bod": "tib", "cym": "wel"},
+}
+"""ISO 639-2 has two codes for these languages: MP4 uses the first, WebM the second (RFC 9559, 12.1)."""
+
+_UNSPECIFIED = 2
+"""Of primaries, transfer and matrix (ITU-T H.273)."""
+
+
+def entry(whole: Whole, blocks: Blocks, *, is_default: bool) -> bytes:
+    """Return the description of a track. Raises BrokenVideo where the source does not describe it."""
+    stream = whole.stream
+    language = stream.language if len(stream.language) == 3 and stream.language.isalpha() else UNDETERMINED
+    parts = [
+        unsigned(0xD7, blocks.number),  # TrackNumber
+        unsigned(0x73C5, blocks.number),  # TrackUID
+        unsigned(0x83, 1 if stream.kind == "video" else 2),  # TrackType
+        unsigned(0x88, int(is_default)),  # FlagDefault
+        unsigned(0x9C, 0),  # FlagLacing
+        text(0x22B59C, _BIBLIOGRAPHIC.get(language, language)),
+    ]
+    if stream.title:
+        parts.append(text(0x536E, stream.title))
+    return element(0xAE, *parts, *(_pictures(whole) if stream.kind == "video" else _sound(whole, blocks)))
+
+
+def _pictures(whole: Whole) -> Iterator[bytes]:
+    match whole.entry[4:8]:
+        case b"vp09":
+            yield text(0x86, "V_VP9")
+            record = _body(whole, "vpcC", _PICTURE_BOXES)
+            profile, level, depth = record[4], record[5], record[6]
+            told = (profile, level, depth >> 4, depth >> 1 & 7)
+            yield element(0x63A2, b"".join(bytes((at, 1, value)) for at, value in enumerate(told, start=1)))
+        case _:
+            yield text(0x86, "V_AV1")
+            yield element(0x63A2, _body(whole, "av1C", _PICTURE_BOXES))
+    if duration_ns := _constant_ns(whole):
+        yield unsigned(0x23E383, duration_ns)
+    width, height = struct.unpack_from(">HH", whole.entry, 32)
+    parts = [unsigned(0xB0, width), unsigned(0xBA, height)]
+    if (shape := _shape(whole)) != 1:
+        parts += [unsigned(0x54B0, max(1, round(width * shape))), unsigned(0x54BA, height)]
+    yield element(0xE0, *parts, element(0x55B0, *_colour(whole)))
+
+
+def _sound(whole: Whole, blocks: Blocks) -> Iterator[bytes]:
+    channels, rate = whole.stream.channels, whole.stream.sample_rate
+    match whole.entry[4:8]:
+        case b"Opus":
+            delay = round(Fraction(blocks.delay_ns * opus.RATE, SECOND_NS))
+            record = _body(whole, "dOps", _SOUND_BOXES)
+            channels, rate = record[1], opus.RATE
+            yield text(0x86, "A_OPUS")
+            yield element(0x63A2, _opus_head(record, delay))
+            yield unsigned(0x56BB, opus.PREROLL_SAMPLES * SECOND_NS // opus.RATE)
+        case _:
+            yield text(0x86, "A_VORBIS")
+            yield element(0x63A2, _decoder_config(_body(whole, "esds", _SOUND_BOXES)))
+    yield unsigned(0x56AA, blocks.delay_ns)
+    yield element(0xE1, real(0xB5, rate), unsigned(0x9F, channels))
+
+
+def _opus_head(record: bytes, delay: int) -> bytes:
+    """Return the identification header (RFC 7845, 5.1) for what an MP4 says in another order of bytes."""
+    _, channels, _, rate, gain = struct.unpack_from(">BBHIh", record)
+    return b"OpusHead" + struct.pack("<BBHIh", 1, channels, delay, rate, gain) + record[10:]
+
+
+def _decoder_config(record: bytes) -> bytes:
+    """Return what is private to the decoder from an elementary stream descriptor (ISO/IEC 14496-1, 7.2.6)."""
+    at = 4
+    while at + 2 < len(record):
+        tag, size, at = record[at], 0, at + 1
+        while True:
+            size, more, at = size << 7 | record[at] & 0x7F, record[at] >> 7, at + 1
+            if not more:
+                break
+        match tag:
+            case 3:  # ES_Descriptor, here without any of what its flags announce
+                at += 3
+            case 4:  # DecoderConfigDescriptor
+                at += 13
+            case 5:  # DecoderSpecificInfo
+                return record[at : at + size]
+            case _:
+                at += size
+    raise BrokenVideo("a sound's description does not say how to set up its decoder")
+
+
+def _body(whole: Whole, box: str, start: int) -> bytes:
+    found = find(whole.entry, box, start)
+    if found is None:
+        raise BrokenVideo(f"the description of stream {whole.stream.index} has no `{box}`")
+    return whole.entry[found[0] : found[1]]
+
+
+def _constant_ns(whole: Whole) -> int:
+    """Return how long every picture is shown, 0 where that differs."""
+    lengths = {length for one in whole.stored.values() for length in one.samples.durations}
+    return round(Fraction(lengths.pop() * SECOND_NS, whole.timescale)) if len(lengths) == 1 else 0
+
+
+def _shape(whole: Whole) -> Fraction:
+    """Return the width of a pixel for its height."""
+    found = find(whole.entry, "pasp", _PICTURE_BOXES)
+    across, down = struct.unpack_from(">II", whole.entry, found[0]) if found else (1, 1)
+    return Fraction(across, down) if across and down else Fraction(1)
+
+
+def _colour(whole: Whole) -> Iterator[bytes]:
+    """Yield what the numbers of a picture mean, and the display that it was made on (5.1.4.1.28.16)."""
+    described = find(whole.entry, "colr", _PICTURE_BOXES)
+    config = find(whole.entry, "vpcC", _PICTURE_BOXES)
+    if described and whole.entry[described[0] : described[0] + 4] == b"nclx":
+        primaries, transfer, matrix, full = struct.unpack_from(">HHHB", whole.entry, described[0] + 4)
+        yield from _numbers(primaries, transfer, matrix, full >> 7)
+    elif config:
+        depth, primaries, transfer, matrix = whole.entry[config[0] + 6 : config[0] + 10]
+        yield from _numbers(primaries, transfer, matrix, depth & 1)
+    if light := find(whole.entry, "clli", _PICTURE_BOXES):
+        most, average = struct.unpack_from(">HH", whole.entry, light[0])
+        yield unsigned(0x55BC, most)
+        yield unsigned(0x55BD, average)
+    if display := find(whole.entry, "mdcv", _PICTURE_BOXES):
+        *chromaticities, brightest, darkest = struct.unpack_from(">8HII", whole.entry, display[0])
+        # Green, blue, red and white there; red, green, blue and white here.
+        ordered = [chromaticities[at] for at in (4, 5, 0, 1, 2, 3, 6, 7)]
+        told = [real(id, value / 50_000) for id, value in enumerate(ordered, start=0x55D1)]
+        yield element(0x55D0, *told, real(0x55D9, brightest / 10_000), real(0x55DA, darkest / 10_000))
+
+
+def _numbers(primaries: int, transfer: int, matrix: int, full: int) -> Iterator[bytes]:
+    for id, value in ((0x55B1, matrix), (0x55BA, transfer), (0x55BB, primaries)):
+        if value != _UNSPECIFIED:
+            yield unsigned(id, value)
+    yield unsigned(0x55B9, 2 if full else 1)

@@ -1,0 +1,171 @@
+"""WebM's clusters: pictures and sound in one order of time, and so woven by workers, of what other workers left.
+
+A merge copies what lies one behind the other. Here every picture has a head of its own, and sound between it and the
+next one; sound that is encoded is not there before all pictures are. So a round of its own writes whole clusters, in
+objects that are large enough to be copied inside S3.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from fanfold.kinds.video import ebml, opus
+from fanfold.kinds.video.blocks import SECOND_NS, Blocks
+from fanfold.kinds.video.samples import deltas, packed, unpacked
+from fanfold.model import Desk, Json
+
+OBJECT_BYTES = 32 << 20
+"""How much a worker weaves, but for what lies between two borders."""
+
+BLOCKS_LIMIT = 16_000
+"""How many blocks: each takes some three bytes of a line's span."""
+
+LEAST_CLUSTER_S, MOST_CLUSTER_S = 1, 5
+"""A cluster ends at the first keyframe after so long, and after so long whatever comes."""
+
+RELATIVE_LIMIT = 0x7FFF
+"""How far a block can be from the beginning of its cluster (RFC 9559, 10.2)."""
+
+CLUSTERS = "clusters"
+
+_CLUSTER, _TIMESTAMP, _SIMPLE_BLOCK, _BLOCK_GROUP, _BLOCK = 0x1F43B675, 0xE7, 0xA3, 0xA0, 0xA1
+_DISCARD_PADDING = 0x75A2
+
+
+def spans(rendition: str, scale_ns: int, tracks: Sequence[Blocks]) -> Iterator[dict[str, Json]]:
+    """Yield the spans of lines that together weave all blocks, cut at the first track's keyframes if there are."""
+    borders = list(_borders(tracks))
+    for group in zip(*(track.split(borders) for track in tracks), strict=True):
+        woven = [blocks.to_json() for blocks in group if len(blocks.times)]
+        yield {"weave": rendition, "scale_ns": scale_ns, "tracks": woven}
+
+
+@dataclass(frozen=True, slots=True)
+class _Border:
+    at: int
+    """A tick."""
+    places: Sequence[int]
+    """How many blocks of each track are before it."""
+
+
+def _borders(tracks: Sequence[Blocks]) -> Iterator[int]:
+    """Yield the ticks at which a line ends and the next one begins."""
+    offsets = [list(accumulate(track.sizes, initial=0)) for track in tracks]
+    began = _Border(min(track.times[0] for track in tracks), [0] * len(tracks))
+    last = last_key = began
+    for at, is_key in _candidates(tracks):
+        found = _Border(at, [bisect_left(track.times, at, low) for track, low in zip(tracks, last.places, strict=True)])
+        while last is not began and _too_much(began, found, offsets):
+            began = last if last_key is began else last_key
+            last_key = began
+            yield began.at
+        last, last_key = found, found if is_key else last_key
+
+
+def _candidates(tracks: Sequence[Blocks]) -> list[tuple[int, bool]]:
+    """Return ticks between which there are few enough blocks, those of keyframes marked; behind them the end."""
+    guide = tracks[0]
+    keys = guide.times if guide.keys is None else [guide.times[key] for key in guide.keys]
+    every = BLOCKS_LIMIT // len(tracks)
+    found = dict.fromkeys((time for track in tracks for time in track.times[::every]), False)
+    found |= dict.fromkeys(keys, True)
+    return [*sorted(found.items()), (max(track.times[-1] for track in tracks) + 1, False)]
+
+
+def _too_much(began: _Border, found: _Border, offsets: Sequence[Sequence[int]]) -> bool:
+    pairs = list(zip(began.places, found.places, strict=True))
+    held = sum(ends[stop] - ends[start] for ends, (start, stop) in zip(offsets, pairs, strict=True))
+    return held > OBJECT_BYTES or sum(stop - start for start, stop in pairs) > BLOCKS_LIMIT
+
+
+def weave(span: Mapping[str, Json], desk: Desk) -> Mapping[str, Json]:
+    """Write the clusters of a line; return when each begins, how long it is and whether one can begin to play there."""
+    tracks = [Blocks.from_json(one) for one in span["tracks"]]
+    made = list(clusters(tracks, [_read(track, desk) for track in tracks], span["scale_ns"]))
+    desk.write(CLUSTERS, b"".join(part for cluster in made for part in cluster.parts))
+    return {
+        "times": packed(deltas([cluster.at for cluster in made])),
+        "sizes": packed([cluster.size_bytes for cluster in made]),
+        "keys": packed([int(cluster.is_key) for cluster in made]),
+    }
+
+
+def _read(track: Blocks, desk: Desk) -> memoryview:
+    return memoryview(b"".join(desk.read(made, start, stop) for made, start, stop in track.places))
+
+
+@dataclass(slots=True)
+class Cluster:
+    """Blocks that are due within a few seconds."""
+
+    at: int
+    """When the first of them is due, in ticks."""
+    is_key: bool
+    """Whether that one is a keyframe of the guide: pictures, or the first sound where there are none."""
+    blocks: list[bytes | memoryview] = field(default_factory=list)
+
+    @property
+    def parts(self) -> list[bytes | memoryview]:
+        at = ebml.unsigned(_TIMESTAMP, self.at)
+        size = len(at) + sum(map(len, self.blocks))
+        return [ebml.name(_CLUSTER) + ebml.sized(size) + at, *self.blocks]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(map(len, self.parts))
+
+
+def clusters(tracks: Sequence[Blocks], data: Sequence[memoryview], scale_ns: int) -> Iterator[Cluster]:
+    """Yield all blocks in their order of time, pictures before the sound that is due with them."""
+    least, most = (
+        min(seconds * SECOND_NS // scale_ns, RELATIVE_LIMIT) for seconds in (LEAST_CLUSTER_S, MOST_CLUSTER_S)
+    )
+    order = sorted((time, at, number) for at, track in enumerate(tracks) for number, time in enumerate(track.times))
+    keys = [None if track.keys is None else frozenset(track.keys) for track in tracks]
+    ends = [list(accumulate(track.sizes, initial=0)) for track in tracks]
+    cluster: Cluster | None = None
+    for time, at, number in order:
+        track, found = tracks[at], keys[at]
+        is_key = found is None or number in found
+        is_guide = is_key and track.number == 1
+        if cluster is None or time - cluster.at >= most or (is_guide and time - cluster.at >= least):
+            if cluster:
+                yield cluster
+            cluster = Cluster(time, is_guide)
+        frame = data[at][ends[at][number] : ends[at][number + 1]]
+        padding_ns = _padding_ns(track, frame) if number == len(track.times) - 1 else 0
+        cluster.blocks += _block(track.number, time - cluster.at, is_key, frame, padding_ns)
+    if cluster:
+        yield cluster
+
+
+def _padding_ns(track: Blocks, last: memoryview) -> int:
+    """Return how much of the last block of a track is not to be heard."""
+    if track.last_ns is None:
+        return 0
+    length_ns, heard_ns = track.last_ns
+    return max(0, (length_ns or opus.samples(last) * SECOND_NS // opus.RATE) - heard_ns)
+
+
+def _block(
+    track: int, relative: int, is_key: bool, frame: memoryview, padding_ns: int
+) -> tuple[bytes, memoryview, bytes]:
+    """Return what stands before a frame, the frame, and what stands behind it (10.1, 10.2)."""
+    told = ebml.sized(track) + relative.to_bytes(2, "big")
+    if not padding_ns:
+        told += b"\x80" if is_key else b"\0"
+        return ebml.name(_SIMPLE_BLOCK) + ebml.sized(len(told) + len(frame)) + told, frame, b""
+    # Of a block without padding the short form says all.
+    told += b"\0"
+    block = ebml.name(_BLOCK) + ebml.sized(len(told) + len(frame)) + told
+    padding = ebml.signed(_DISCARD_PADDING, padding_ns)
+    return ebml.name(_BLOCK_GROUP) + ebml.sized(len(block) + len(frame) + len(padding)) + block, frame, padding
+
+
+def told(facts: Mapping[str, Json]) -> Iterator[tuple[int, int, bool]]:
+    """Yield when each cluster begins, how long it is, and whether one can begin to play there."""
+    times = accumulate(unpacked(facts["times"]))
+    yield from zip(times, unpacked(facts["sizes"]), map(bool, unpacked(facts["keys"])), strict=True)
