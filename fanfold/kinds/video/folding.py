@@ -39,6 +39,10 @@ class Laid:
     """How many a packet has, 0 where that differs."""
     skipped: int = 0
     """How many samples of sound at the beginning are not to be heard."""
+    dropped: int = 0
+    """And how many at the end."""
+    last_samples: int = 0
+    """How many the last packet has, 0 where only the container's rounding of it is known."""
     pts: array[int] = field(default_factory=lambda: array("q"))
     lengths: array[int] = field(default_factory=lambda: array("q"))
     keys: array[int] = field(default_factory=lambda: array("Q"))
@@ -56,6 +60,8 @@ class Laid:
         """Take the samples of the next worker, whose data begins at `data_at`."""
         if not len(self):
             self.id, self.entry, self.skipped = other.id, other.entry, other.skipped
+        if len(other):
+            self.dropped, self.last_samples = other.dropped, other.last_samples
         self.keys.extend(key + len(self) for key in other.keys)
         self.pts += other.pts
         self.lengths += other.lengths
@@ -69,7 +75,9 @@ class Laid:
         self.keys = array("Q", (key - count for key in self.keys if key >= count))
 
     def to_json(self) -> dict[str, Any]:
-        told = {name: getattr(self, name) for name in ("id", "rate", "frame_samples", "skipped")}
+        told = {
+            name: getattr(self, name) for name in ("id", "rate", "frame_samples", "skipped", "dropped", "last_samples")
+        }
         told |= {"handler": self.handler.hex(), "entry": self.entry.hex(), "base": str(self.base)}
         return told | {name: getattr(self, name).tolist() for name in _TABLES}
 
@@ -154,7 +162,7 @@ def tracks(laid: Mapping[int, Laid]) -> dict[int, Track]:
 
 
 def _track(laid: Laid) -> Track:
-    timescale, pts, end, begins = _seen(laid) if laid.is_video else _heard(laid)
+    timescale, pts, end, begins, ends = _seen(laid) if laid.is_video else _heard(laid)
     return Track(
         id=laid.id,
         handler=laid.handler,
@@ -163,7 +171,7 @@ def _track(laid: Laid) -> Track:
         matrix=IDENTITY,
         shift=0,
         begins=begins,
-        ends=None,
+        ends=ends,
         offsets=laid.offsets,
         sizes=laid.sizes,
         dts=array("q", sorted(pts)),
@@ -173,8 +181,8 @@ def _track(laid: Laid) -> Track:
     )
 
 
-Timed = tuple[int, list[int], int, int | None]
-"""Timescale, times, end of the last sample; beginning of what is presented, where that differs."""
+Timed = tuple[int, list[int], int, int | None, int | None]
+"""Timescale, times, end of the last sample; beginning and end of what is presented, where they differ."""
 
 
 def _seen(laid: Laid) -> Timed:
@@ -184,7 +192,7 @@ def _seen(laid: Laid) -> Timed:
     order = sorted(laid.pts)
     length = laid.lengths[last] or (order[-1] - order[-2] if len(order) > 1 else 1)
     pts = [at * factor for at in laid.pts]
-    return laid.base.denominator, pts, (order[-1] + length) * factor, None
+    return laid.base.denominator, pts, (order[-1] + length) * factor, None, None
 
 
 def _heard(laid: Laid) -> Timed:
@@ -199,7 +207,10 @@ def _heard(laid: Laid) -> Timed:
         said = _divided(at * samples, of)
         pts.append(following if abs(said - following) * of <= 2 * max(of, samples) else said)
         following = pts[-1] + (laid.frame_samples or length * samples // of)
-    return rate, pts, following, pts[0] + skipped if skipped else None
+    # What is not heard of the last packet is not in the container's length of it either.
+    last = laid.last_samples or laid.frame_samples
+    end = pts[-1] + last if last else following + laid.dropped
+    return rate, pts, end, pts[0] + skipped if skipped else None, end - laid.dropped if laid.dropped else None
 
 
 def _divided(value: int, by: int) -> int:

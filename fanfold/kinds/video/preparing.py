@@ -21,7 +21,7 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 
 from fanfold.errors import BrokenVideo, NotAVideo, UnsupportedVideo
-from fanfold.kinds.video import folding, probing
+from fanfold.kinds.video import folding, opus, probing
 from fanfold.kinds.video.folding import Laid
 from fanfold.kinds.video.fragments import read_fragments
 from fanfold.kinds.video.movie import read_movie
@@ -47,6 +47,7 @@ class Lane:
     into: Stream
     filter: BitStreamFilterContext | None
     laid: Laid
+    is_opus: bool = False
     muxed: int = 0
 
 
@@ -115,7 +116,7 @@ def _lane(stream: Stream, into: Stream) -> Lane:
     raw = context.codec.canonical_name == "aac" and not context.extradata
     unwrapped = BitStreamFilterContext("aac_adtstoasc", stream) if raw else None
     laid = Laid(0, b"soun", b"", base, context.sample_rate, context.frame_size)
-    return Lane(stream.index, False, into, unwrapped, laid)
+    return Lane(stream.index, False, into, unwrapped, laid, context.codec.canonical_name == "opus")
 
 
 def _packets(
@@ -158,8 +159,11 @@ def _take(packet: Packet[Any], lane: Lane) -> None:
         raise BrokenVideo(f"a packet of stream {lane.index} has no time")
     if len(laid) >= PACKETS_LIMIT:
         raise UnsupportedVideo(f"stream {lane.index} has more than {PACKETS_LIMIT:,} packets")
-    if not len(laid) and packet.has_sidedata("skip_samples"):
-        (laid.skipped,) = struct.unpack_from("<I", bytes(packet.get_sidedata("skip_samples")))
+    first, laid.dropped = _skipped(packet)
+    if not len(laid):
+        laid.skipped = first
+    if lane.is_opus:
+        laid.last_samples = opus.samples(memoryview(packet))
     if packet.is_keyframe:
         laid.keys.append(len(laid))
     laid.pts.append(pts)
@@ -170,6 +174,14 @@ def _take(packet: Packet[Any], lane: Lane) -> None:
     packet.time_base = tick
     packet.pts = packet.dts = lane.muxed
     packet.duration = 0
+
+
+def _skipped(packet: Packet[Any]) -> tuple[int, int]:
+    """Return how many samples at the beginning and the end of a packet are not to be heard."""
+    if not packet.has_sidedata("skip_samples"):
+        return 0, 0
+    first, last = struct.unpack_from("<II", bytes(packet.get_sidedata("skip_samples")))
+    return first, last
 
 
 def _place(sink: Sink, lanes: Sequence[Lane]) -> None:

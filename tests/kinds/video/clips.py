@@ -29,6 +29,7 @@ CLIPS = {
     "h264.mkv": f"{H264} {AAC}",
     "vp9.webm": "-c:v libvpx-vp9 -g 48 -deadline realtime -cpu-used 8 -c:a libopus",
     "av1.mkv": "-c:v libsvtav1 -preset 12 -g 48 -svtav1-params lp=2 -c:a libopus",
+    "vorbis.webm": "-c:v libvpx-vp9 -g 48 -deadline realtime -cpu-used 8 -c:a libvorbis",
     "live.mkv": f"{H264} {AAC} -live 1",
     "hevc.ts": f"-c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=48 {AAC}",
     "h264.ts": f"{H264} {AAC}",

@@ -38,7 +38,8 @@ def webm_of(folder: Path, data: bytes, segment: str = "1s", **rendition: object)
 
 
 @pytest.mark.parametrize(
-    "name", ["vp9.mp4", "av1.mp4", "open.mov", "variable.mp4", "h264.ts", "silent.mp4", "sound.m4a"]
+    "name",
+    ["vp9.mp4", "av1.mp4", "open.mov", "variable.mp4", "h264.ts", "vorbis.webm", "vp9.webm", "silent.mp4", "sound.m4a"],
 )
 def test_every_picture_and_sample_is_there_at_its_millisecond(tmp_path: Path, name: str) -> None:
     paths = made(tmp_path, name, "2s", WEB)
