@@ -6,6 +6,7 @@ type that its name has among a few that a browser only paints or plays.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -19,10 +20,10 @@ from starlette.routing import BaseRoute, Route
 
 from fanfold import figures, report
 from fanfold.aws.faults import translated
-from fanfold.console import inspecting, live, looks, previews
+from fanfold.console import inspecting, live, looks, previews, seen
 from fanfold.console.reads import FOREVER
 from fanfold.console.runs import LIVE, Item, Runs
-from fanfold.errors import UsageError
+from fanfold.errors import FanfoldError, UsageError
 
 Show = Callable[..., Response]
 Outputs = Mapping[str, Mapping[str, Any]]
@@ -56,10 +57,12 @@ def ending(name: str) -> str:
 
 
 def kind_of(name: str) -> str:
-    """Return how an output is shown: table, rejects, picture, zoom, film, stream, cues, text or bytes."""
+    """Return how an output is shown: table, rejects, seen, picture, zoom, film, stream, cues, text or bytes."""
     last = ending(name)
     if name == "rejects.jsonl":
         return "rejects"
+    if name == seen.NAME:
+        return "seen"
     if name.partition("/")[0].partition(".")[0] == "rows" and last in ("parquet", "jsonl", "csv"):
         return "table"
     if name.endswith("/index.m3u8"):
@@ -107,25 +110,43 @@ def routes(runs: Runs, show: Show) -> list[BaseRoute]:
         _, outputs, name, key = place(request)
         size = outputs[name]["bytes"]
         start, stop = _range(request.headers.get("range"), size)
-        headers = {
-            "accept-ranges": "bytes",
-            "content-disposition": f"attachment; filename*=UTF-8''{quote(name.rpartition('/')[2])}",
-            "content-length": str(stop - start),
-            "content-security-policy": SANDBOX,
-            "content-type": TYPES.get(ending(name), "application/octet-stream"),
-        }
-        status = 200
+        headers = _headers(name, stop - start, TYPES.get(ending(name), "application/octet-stream"))
+        headers["accept-ranges"], status = "bytes", 200
         if (start, stop) != (0, size):
             status, headers["content-range"] = 206, f"bytes {start}-{stop - 1}/{size}"
         if request.method == "HEAD" or start == stop:
             return Response(b"", status, headers=headers)
-        return StreamingResponse(pieces(key, start, stop), status, headers=headers)
+        return StreamingResponse(pieces(bucket.name, key, start, stop), status, headers=headers)
 
-    def pieces(key: str, start: int, stop: int) -> Iterator[bytes]:
-        with translated(f"reading s3://{bucket.name}/{key}"):
-            got = bucket.client.get_object(Bucket=bucket.name, Key=key, Range=f"bytes={start}-{stop - 1}")
+    def pieces(name: str, key: str, start: int, stop: int, **pin: str) -> Iterator[bytes]:
+        with translated(f"reading s3://{name}/{key}"):
+            got = bucket.client.get_object(Bucket=name, Key=key, Range=f"bytes={start}-{stop - 1}", **pin)
             with closing(got["Body"]) as body:
                 yield from body.iter_chunks(PIECE_BYTES)
+
+    def source(request: Request) -> Response:
+        """Return the image that a run processed, as a picture to be painted; 404 where browsers paint none such."""
+        ref = previews.source_of(runs.item(request.path_params["job"]))
+        kind = seen.painted(stack.stores.open(ref).read(0, seen.HEAD_BYTES))
+        if kind is None or ref.size_bytes > seen.SOURCE_BYTES:
+            raise HTTPException(404)
+        pin = {"IfMatch": f'"{ref.etag}"'} | ({"VersionId": ref.version_id} if ref.version_id else {})
+        body = pieces(ref.bucket, ref.key, 0, ref.size_bytes, **pin)
+        return StreamingResponse(body, headers=_headers(ref.key, ref.size_bytes, kind))
+
+    def picture_of(item: Item, outputs: Outputs) -> str:
+        """Return the address of what shows the whole image; empty where nothing does that a browser paints."""
+        described = runs.described(item)
+        if name := seen.rendition(json.loads(described["input"]).get("recipe", {}) if described else {}, outputs):
+            return f"/runs/{item['job']}/raw/{quote(name)}"
+        ref = previews.source_of(item)
+        try:
+            is_painted = ref.size_bytes <= seen.SOURCE_BYTES and seen.painted(
+                stack.stores.open(ref).read(0, seen.HEAD_BYTES)
+            )
+        except FanfoldError:
+            return ""  # the version has gone since
+        return f"/runs/{item['job']}/source" if is_painted else ""
 
     def preview(item: Item, outputs: Outputs, name: str) -> str:
         """Return an output as a page shows it."""
@@ -138,11 +159,14 @@ def routes(runs: Runs, show: Show) -> list[BaseRoute]:
             case "rejects":
                 source = stack.stores.open(previews.source_of(item))
                 told["rejects"] = previews.rejects(bucket, key, size, source)
+            case "seen" if found := seen.seen(bucket, key, size):
+                told |= {"seen": found, "picture": picture_of(item, outputs)}
             case "stream" | "film":
                 told |= _beside(outputs)
             case "cues":
                 told["cues"] = previews.cues(previews.head(bucket, key, size)[0])
-            case "text":
+            case "text" | "seen":
+                kind = "text"
                 told["text"], told["whole"] = previews.head(bucket, key, size)
         base = f"/runs/{item['job']}/raw/"
         return looks.part("preview.html", item=item, name=name, kind=kind, size=size, base=base, **told)
@@ -164,7 +188,7 @@ def routes(runs: Runs, show: Show) -> list[BaseRoute]:
     def all_of(item: Item) -> str:
         outputs = outputs_of(item)
         listed = shelf(outputs)
-        shown = [one["name"] for one in listed if one["kind"] in ("stream", "zoom", "picture", "table", "rejects")]
+        shown = [one["name"] for one in listed if one["kind"] in SHOWN_FIRST]
         films = [one["name"] for one in listed if one["kind"] == "film"]
         shown = (shown + films[:1] if not any(kind_of(name) == "stream" for name in shown) else shown)[:SHOWN]
         shown = [name for name in shown if outputs[name]["bytes"]]
@@ -215,11 +239,24 @@ def routes(runs: Runs, show: Show) -> list[BaseRoute]:
         Route("/runs/{job}/live/outputs", listen),
         Route("/runs/{job}/outputs/{name:path}", one),
         Route("/runs/{job}/raw/{name:path}", raw),
+        Route("/runs/{job}/source", source),
     ]
 
 
 SHOWN = 12
 """Outputs that are shown one below the other."""
+
+SHOWN_FIRST = ("stream", "zoom", "picture", "seen", "table", "rejects")
+
+
+def _headers(name: str, size: int, kind: str) -> dict[str, str]:
+    """Return what keeps a browser from running what it gets: a download, in a sandbox, of a type without scripts."""
+    return {
+        "content-disposition": f"attachment; filename*=UTF-8''{quote(name.rpartition('/')[2])}",
+        "content-length": str(size),
+        "content-security-policy": SANDBOX,
+        "content-type": kind,
+    }
 
 
 def _range(asked: str | None, size: int) -> tuple[int, int]:
