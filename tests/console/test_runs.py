@@ -24,7 +24,7 @@ from tests.console.jobs import EXECUTION, MARKUP, fail, finish, lines, made_job
 SAMPLES = Path(__file__).parents[2] / "samples"
 
 
-def test_a_dropped_file_is_uploaded_watched_and_succeeds(console: Console, visit: Any) -> None:
+def test_a_chosen_file_is_uploaded_watched_and_succeeds(console: Console, visit: Any) -> None:
     page = visit(console)
     page.set_input_files("#files", SAMPLES / "airports.csv")
     page.click("#sending a >> nth=0", timeout=30_000)
@@ -43,6 +43,36 @@ def test_a_dropped_file_is_uploaded_watched_and_succeeds(console: Console, visit
     for tab, word in (("events", "ExecutionSucceeded"), ("attempts", "Attempt 1"), ("definition", "JSONata")):
         page.goto(page.url.split("/chunks")[0].rsplit("/events")[0].rsplit("/attempts")[0] + f"/{tab}")
         assert word in page.inner_text("main")
+
+
+DRAG = """([name, text]) => {
+  const dragged = new DataTransfer();
+  if (name) dragged.items.add(new File([text], name));
+  else dragged.setData("text/plain", text);
+  const over = ["dragover", "drop"].map((type) => {
+    const event = new DragEvent(type, { dataTransfer: dragged, bubbles: true, cancelable: true });
+    document.querySelector("h1").dispatchEvent(event);
+    return [event.defaultPrevented, document.getElementById("drop").classList.contains("over")];
+  });
+  return over;
+}"""
+
+
+def test_a_file_is_dragged_onto_the_page_and_text_is_not_taken(
+    console: Console, engine_stack: Stack, visit: Any
+) -> None:
+    page = visit(console)
+    assert page.evaluate(DRAG, ["", "some text"]) == [[False, False], [False, False]]
+    assert page.locator("#sending li").count() == 0
+    page.fill("[name=chunk]", "1KiB")
+    taken = page.evaluate(DRAG, ["dragged é.csv", "a,b\n1,é\n"])
+    assert taken == [[True, True], [True, False]], "the browser does not open it, and the place to drop lights up"
+    page.click("#sending a", timeout=30_000)
+    page.wait_for_selector(".head .status.s-succeeded", timeout=60_000)
+    assert page.inner_text("h1") == "dragged é.csv"
+    got = engine_stack.account.client("s3").get_object(Bucket=engine_stack.uploads, Key="dragged é.csv")
+    assert got["Body"].read() == "a,b\n1,é\n".encode()
+    assert got["Metadata"] == {"fanfold-chunk": "1KiB"}
 
 
 def test_an_upload_of_several_parts_is_what_was_sent(console: Console, engine_stack: Stack) -> None:
