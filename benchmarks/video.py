@@ -97,11 +97,9 @@ def in_segments(path: Path, recipe: VideoRecipe, folder: Path, workers: int) -> 
     merging = {"wall_s": 0.0, "cpu_s": 0.0}
     with ProcessPoolExecutor(workers) as pool:
         while True:
-            waiting = [
-                pool.submit(work, path, recipe, layouts[line.layout], line, folder)
-                for line in rounds[-1]
-                if line.role != "index"
-            ]
+            asked = [line for line in rounds[-1] if line.role != "index"]
+            waiting = [pool.submit(work, path, recipe, layouts[line.layout], line, folder) for line in asked]
+            parts.update((line.id, Part(line, {}, {}, "", 1, 0.0)) for line in rounds[-1] if line.role == "index")
             for done in waiting:
                 part, used = done.result()
                 parts[part.line.id] = part

@@ -14,26 +14,22 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import IO, Any
 
-from fanfold import __version__, kinds
+from fanfold import __version__, kinds, publishing
 from fanfold.aws.ledger import Ledger, RecordKey, job_of
 from fanfold.aws.objects import Bucket, S3Source
 from fanfold.aws.stores import Stores
 from fanfold.errors import FanfoldError, Superseded
 from fanfold.fields import allowed
 from fanfold.job import Job, Keys, canonical, line_from_json, line_to_json
-from fanfold.model import Again, Copied, Folded, Json, Kind, Line, Output, Part, PartObject, Piece, Round
+from fanfold.model import Again, Folded, Json, Kind, Line, Part, PartObject, Round
 
 CLAIM_S = 900.0
 """How long the right to publish is kept without a sign of life: a function's longest run."""
 
 READS_AT_ONCE = 32
-OUTPUTS_AT_ONCE = 16
-
-GROUP_BYTES = 4 << 20
-"""What is read at once of outputs that lie one behind the other: tiles, by the thousand."""
 
 INDEX = "index"
-"""The role of the lines that write records."""
+"""The role of the lines that write records, and put outputs in their place."""
 
 Event = Mapping[str, Any]
 
@@ -88,7 +84,7 @@ class Setting:
         return None
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> Ledger[RecordKey]:
         return Ledger(self.work, self.job)
 
 
@@ -201,7 +197,7 @@ def work(event: Event, stores: Stores) -> dict[str, Any]:
 
 
 def index(event: Event, stores: Stores) -> dict[str, Any]:
-    """Write the records of one plan line to the Records table, while this job may publish."""
+    """Write what one plan line has outside the work bucket, records or outputs, while this job may publish."""
     attempt = Attempt(event)
     setting, line, layout = _at_line(event, stores)
     try:
@@ -210,12 +206,21 @@ def index(event: Event, stores: Stores) -> dict[str, Any]:
             return {"line": line.id, "reused": True}
         desk = PartDesk(setting, line, layout)
         with _failure_kept(setting, line, attempt):
-            facts = _sweep(setting, line) if "sweep" in line.span else _write_records(setting, line, layout, desk)
+            facts = _indexed(setting, line, layout, desk)
         desk.finish(facts, attempt)
     except Superseded:
         # Nothing of a stale version may be written. The merge finds the same, and ends the job as ignored.
         pass
     return {"line": line.id, "reused": False}
+
+
+def _indexed(setting: Setting, line: Line, layout: Json, desk: PartDesk) -> dict[str, Json]:
+    if "sweep" in line.span:
+        return _sweep(setting, line)
+    if "place" in line.span:
+        name = f"{line.id}-{setting.fingerprint(line, layout)}"
+        return publishing.place(setting.stores, setting.job, name, line.span)
+    return _write_records(setting, line, layout, desk)
 
 
 def _write_records(setting: Setting, line: Line, layout: Json, desk: PartDesk) -> dict[str, Json]:
@@ -351,9 +356,7 @@ def _publish(
     """Write the outputs, and result.json last: where it stands, all of them do."""
     stores, job = setting.stores, setting.job
     stores.jobs.claim(job, CLAIM_S)
-    with ThreadPoolExecutor(OUTPUTS_AT_ONCE) as pool:
-        written = pool.map(lambda group: _written(stores, job, group), neighbours(folded.outputs))
-        outputs = [output for group in written for output in group]
+    outputs = publishing.write(stores, job, folded.outputs)
     if folded.refused:
         setting.work.put(setting.keys.refused, canonical(outputs).encode())
         stores.jobs.release(job)
@@ -372,61 +375,13 @@ def _publish(
     }
     del result["again"]
     key = job.output_key("result.json")
-    _delete_stale(stores, job, outputs)
+    publishing.delete_stale(stores, job, outputs)
     stores.outputs.put(key, json.dumps(result, indent=2, ensure_ascii=False).encode())
+    # From here on the result names them.
+    lists = publishing.placed(stores, job)
+    lists.forget(lists.of_all())
     stores.jobs.published(job)
     return summary | {"result": f"s3://{stores.outputs.name}/{key}"}
-
-
-def neighbours(outputs: Sequence[Output]) -> Iterator[list[Output]]:
-    """Group outputs in their order: small ones that lie one behind the other in one object are read in one request."""
-    group: list[Output] = []
-    size = 0
-    for output in outputs:
-        match output.pieces:
-            case [Copied(key, start, stop)] if stop - start < GROUP_BYTES:
-                before = group[-1].pieces[0] if group else None
-                follows = isinstance(before, Copied) and (before.key, before.stop) == (key, start)
-                if group and (not follows or size + stop - start > GROUP_BYTES):
-                    yield group
-                    group, size = [], 0
-                group.append(output)
-                size += stop - start
-            case _:
-                if group:
-                    yield group
-                    group, size = [], 0
-                yield [output]
-    if group:
-        yield group
-
-
-def _written(stores: Stores, job: Job, group: Sequence[Output]) -> list[dict[str, Json]]:
-    """Write outputs that are neighbours."""
-    first, last = group[0].pieces, group[-1].pieces
-    if len(group) > 1 and isinstance(first[0], Copied) and isinstance(last[0], Copied):
-        data = stores.work.read(first[0].key, first[0].start, last[0].stop)
-        group = [replace(output, pieces=[_cut(data, output.pieces[0], first[0].start)]) for output in group]
-    return [_one_written(stores, job, output) for output in group]
-
-
-def _cut(data: bytes, piece: Piece, start: int) -> bytes:
-    assert isinstance(piece, Copied)
-    return data[piece.start - start : piece.stop - start]
-
-
-def _one_written(stores: Stores, job: Job, output: Output) -> dict[str, Json]:
-    key = job.output_key(output.name)
-    size = stores.outputs.assemble(key, output.pieces, stores.work, output.content_type)
-    return {"name": output.name, "uri": f"s3://{stores.outputs.name}/{key}", "bytes": size}
-
-
-def _delete_stale(stores: Stores, job: Job, outputs: Sequence[Mapping[str, Json]]) -> None:
-    """Delete what the last job of the object wrote and this one did not: a folder of parts is read as a whole."""
-    last = stores.outputs.find(job.output_key("result.json"))
-    names = {output["name"] for output in json.loads(last)["outputs"]} if last else set()
-    for name in sorted(names - {output["name"] for output in outputs}):
-        stores.outputs.delete(job.output_key(name))
 
 
 def _missing(setting: Setting, planned: Sequence[Line], span: Mapping[str, Json]) -> dict[str, Json]:

@@ -21,6 +21,9 @@ PARTS_MAX = 10_000
 
 COPIES_AT_ONCE = 16
 
+DELETED_AT_ONCE = 1000
+"""S3's limit on DeleteObjects (https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html)."""
+
 
 @dataclass(frozen=True, slots=True)
 class S3Source:
@@ -152,6 +155,32 @@ class Bucket:
         with translated(f"deleting s3://{self.name}/{key}"):
             self.client.delete_object(Bucket=self.name, Key=key)
 
+    def delete_all(self, keys: Sequence[str]) -> None:
+        """Delete objects, 1,000 a request; one that is not there is no error."""
+        for start in range(0, len(keys), DELETED_AT_ONCE):
+            some = keys[start : start + DELETED_AT_ONCE]
+            with translated(f"deleting s3://{self.name}/{some[0]} and what follows it"):
+                asked = {"Objects": [{"Key": key} for key in some], "Quiet": True}
+                for error in self.client.delete_objects(Bucket=self.name, Delete=asked).get("Errors", ()):
+                    raise ClientError({"Error": error}, "DeleteObjects")
+
+    def copy(self, key: str, piece: Copied, work: Bucket, content_type: str) -> None:
+        """Make one object of a piece of an object in `work`, of whatever size, inside S3: none of its bytes pass here.
+
+        Of a multipart upload the last part may be as small as it likes, and a copied part may be a range.
+        """
+        target = {"Bucket": self.name, "Key": key}
+        with translated(f"writing s3://{self.name}/{key}"):
+            upload = target | {
+                "UploadId": self.client.create_multipart_upload(**target, ContentType=content_type)["UploadId"]
+            }
+            try:
+                part = self._copy_part(upload, 1, piece, work)
+                self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": [part]})
+            except BaseException:
+                self.client.abort_multipart_upload(**upload)
+                raise
+
     def assemble(self, key: str, pieces: Sequence[Piece], work: Bucket, content_type: str) -> int:
         """Make one object of pieces of objects in `work`; return its size in bytes.
 
@@ -182,17 +211,20 @@ class Bucket:
         self, upload: dict[str, str], number: int, pieces: list[Piece], work: Bucket
     ) -> dict[str, str | int]:
         match pieces:
-            case [Copied(key, start, stop)] if stop - start >= PART_MIN_BYTES:
-                answer = self.client.upload_part_copy(
-                    **upload,
-                    PartNumber=number,
-                    CopySource={"Bucket": work.name, "Key": key},
-                    CopySourceRange=f"bytes={start}-{stop - 1}",
-                )["CopyPartResult"]
-            case _:
-                body = b"".join(work.piece(piece) for piece in pieces)
-                answer = self.client.upload_part(**upload, PartNumber=number, Body=body)
+            case [Copied(_, start, stop) as piece] if stop - start >= PART_MIN_BYTES:
+                return self._copy_part(upload, number, piece, work)
+        body = b"".join(work.piece(piece) for piece in pieces)
+        answer = self.client.upload_part(**upload, PartNumber=number, Body=body)
         return {"PartNumber": number, "ETag": answer["ETag"]}
+
+    def _copy_part(self, upload: dict[str, str], number: int, piece: Copied, work: Bucket) -> dict[str, str | int]:
+        answer = self.client.upload_part_copy(
+            **upload,
+            PartNumber=number,
+            CopySource={"Bucket": work.name, "Key": piece.key},
+            CopySourceRange=f"bytes={piece.start}-{piece.stop - 1}",
+        )
+        return {"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]}
 
     def piece(self, piece: Piece) -> bytes:
         """Return the bytes of a piece of an object in this bucket."""

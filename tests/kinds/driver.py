@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
 from fanfold.job import canonical
-from fanfold.model import Again, Copied, Folded, Json, Kind, Line, Output, Part, PartObject, Record, Round
+from fanfold.model import Again, Copied, Folded, Json, Kind, Line, Output, Part, PartObject, Record, Round, placing
 
 ROUNDS_LIMIT = 300
 
@@ -133,6 +133,9 @@ def run(
         plan_round = len(rounds) if answer.plans else plan_round
         _ask_again(answer, layouts, rounds)
     outputs = {output.name: assembled(output, store) for output in answer.outputs}
+    put = [one for lines in rounds for line in lines for one in line.span.get("place", ())]
+    placed = [output for output in answer.outputs if output.placed]
+    assert put == [one for output in placed for one in placing([output])["place"]], "what is placed was put there once"
     return Result(outputs, answer, records, rounds, layouts, reads)
 
 
@@ -146,6 +149,8 @@ def _part(
     records: list[Record],
     fails: str | None,
 ) -> Part | None:
+    if "place" in line.span:
+        return Part(line, {"placed": len(line.span["place"])}, {}, "execution", 1, 0.0)
     if line.role == "index":
         found = list(kind.records(recipe, layout, line, desk))
         records += found

@@ -72,6 +72,10 @@ def needs(service: str, operation: str, params: dict[str, Any]) -> Iterator[Need
         if operation == "ListObjectsV2":
             yield "s3:ListBucket", f"arn:aws:s3:::{params['Bucket']}"
             return
+        if operation == "DeleteObjects":
+            for one in params["Delete"]["Objects"]:
+                yield "s3:DeleteObject", f"arn:aws:s3:::{params['Bucket']}/{one['Key']}"
+            return
         action = S3_ACTIONS.get(operation, operation)
         if operation == "UploadPartCopy":
             action = "PutObject"

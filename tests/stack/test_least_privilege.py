@@ -153,11 +153,13 @@ def run(stores: Stores, watched: Watched, told: dict[str, Any]) -> dict[str, Any
 
 
 def fail_an_output(stores: Stores, watched: Watched) -> None:
-    """Let Merge begin an output of several parts, of which one is gone."""
+    """Let Merge begin an output of several parts, of which one is gone, and Index one that is gone."""
     lost = Copied("jobs/lost/part", 0, PART_MIN_BYTES)
     for function in ("TableMerge", "ImageMerge", "VideoMerge"):
         with watched.as_function(function), pytest.raises(SourceGone):
             stores.outputs.assemble("orders/a.csv/lost", [lost, b"x"], stores.work, "text/plain")
+    with watched.as_function("VideoIndex"), pytest.raises(SourceGone):
+        stores.outputs.copy("talks/a.mp4/lost", lost, stores.work, "video/mp4")
 
 
 def ask_who_holds(stores: Stores, watched: Watched, job: Job) -> None:
@@ -258,4 +260,4 @@ def test_a_call_outside_a_role_is_seen(stores: Stores) -> None:
         with found.as_function(function):
             stores.outputs.put("orders/a.csv/rows.csv", b"")
         denied = {("s3:PutObject", "arn:aws:s3:::outputs/orders/a.csv/rows.csv")}
-        assert found.denied(function) == (set() if function.endswith("Merge") else denied)
+        assert found.denied(function) == (set() if function.endswith("Merge") or function == "VideoIndex" else denied)

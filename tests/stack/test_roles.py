@@ -136,12 +136,15 @@ def test_intake_reads_recipes_and_no_job() -> None:
     assert allowed("IntakeRole", "Work", KEYS.plan(0)) == set()
 
 
-def test_only_merge_writes_outputs_and_nobody_writes_or_deletes_uploads() -> None:
+def test_only_merge_and_who_places_fragments_write_outputs_and_nobody_writes_or_deletes_uploads() -> None:
     for role in template.ROLES:
         uploads = allowed(role, "Uploads", "orders/a.csv")
         assert uploads <= {"s3:GetObject", "s3:GetObjectVersion"}
         outputs = allowed(role, "Outputs", "orders/a.csv/rows.parquet")
-        assert bool(outputs) == role.endswith("MergeRole")
+        if role == "VideoIndexRole":
+            assert outputs == {"s3:PutObject", "s3:AbortMultipartUpload"}
+        else:
+            assert bool(outputs) == role.endswith("MergeRole")
         deleted = {statement.resource for statement in statements(role) if statement.action == "s3:DeleteObject"}
         # Outputs that are stale, and lists of records that are gone.
         assert deleted == ({"${Outputs.Arn}/*", "${Work.Arn}/records/*"} if role.endswith("MergeRole") else set())

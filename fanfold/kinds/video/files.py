@@ -23,7 +23,7 @@ def pieces(form: str, media: Media, wholes: Sequence[Whole]) -> list[Piece]:
     placed = [
         (number, at) for number in range(len(media.segments)) for at, one in enumerate(wholes) if number in one.stored
     ]
-    size = sum(sum(wholes[at].stored[number].samples.sizes) for number, at in placed)
+    size = sum(wholes[at].stored[number].size_bytes for number, at in placed)
     wide = size + 16 >= 1 << 32
     mdat = b"\0\0\0\1mdat" + (size + 16).to_bytes(8, "big") if wide else (size + 8).to_bytes(4, "big") + b"mdat"
     told = user_data(media.chapters, media.tags or {}, Fraction(media.origin))
@@ -36,7 +36,7 @@ def pieces(form: str, media: Media, wholes: Sequence[Whole]) -> list[Piece]:
         for number, track in placed:
             stored = wholes[track].stored[number]
             chunks[track].append(Chunk(stored.samples, at))
-            at += sum(stored.samples.sizes)
+            at += stored.size_bytes
         index = moov([replace(one, chunks=found) for one, found in zip(tracks, chunks, strict=True)], extra=told)
     return [head + index + mdat, *(wholes[track].stored[number].data for number, track in placed)]
 

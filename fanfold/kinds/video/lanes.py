@@ -45,6 +45,6 @@ def held(media: Media, lanes: Sequence[Lane], parts: Sequence[Part]) -> dict[str
         if any(lane[0] == stream.index for lane in lanes):
             stored = copied_audio(media, stream, parts).stored.values()
             found[str(stream.index)] = [
-                [one.data.key, one.data.start, one.data.stop, one.samples.to_json()] for one in stored
+                [one.data.key, one.data.start, one.data.stop, one.told["samples"]] for one in stored
             ]
     return found

@@ -16,7 +16,7 @@ from fanfold.kinds.video.tracks import Whole
 from fanfold.model import Again, Folded, Json, Line, Output, Part, Round
 
 INDEX = "index"
-"""The role of the lines that write records."""
+"""The role of the lines that write records, and put fragments in their place."""
 
 _TYPES = {"mp4": "video/mp4", "mov": "video/quicktime"}
 
@@ -46,14 +46,21 @@ def merge(round: Round) -> Again | Folded:
     outputs += described
     if round.recipe.metadata:
         outputs.insert(0, Output("metadata.json", [_text(layout["described"])], "application/json"))
-    if not any(line.role == INDEX for line in round.lines[-1]):
-        spans, places = telling.recorded(round)
-        if round.recipe.metadata:
-            spans.insert(0, {"outputs": [output.name for output in outputs]})
-        if spans:
-            return Again(_numbered(round, [(INDEX, span) for span in spans]), layout | places, publishes=True)
+    spans, places = telling.recorded(round)
+    if round.recipe.metadata:
+        spans.insert(0, {"outputs": [output.name for output in outputs if not output.placed]})
+    spans += playlists.spans(outputs)
+    done = _done(round)
+    if left := [span for span in spans if span not in done]:
+        return Again(_numbered(round, [(INDEX, span) for span in left]), layout | places, publishes=True)
     repaired = sum("prepare" in line.span for lines in round.lines[1:] for line in lines)
     return Folded(outputs, _stats(layout, media) | stats, repaired=repaired)
+
+
+def _done(round: Round) -> list[dict[str, Json]]:
+    """Return the spans of the lines of the index that are done, and were not undone by another job's turn."""
+    lines = [line for lines in round.lines for line in lines if line.role == INDEX and round.part(line)]
+    return [{name: value for name, value in line.span.items() if name != "turn"} for line in lines]
 
 
 def _stats(layout: Json, media: Media) -> dict[str, Json]:
@@ -138,9 +145,9 @@ def _rendition(media: Media, rendition: Rendition, wholes: Sequence[Whole], part
 
 def _certify(pictures: Whole) -> None:
     """Refuse segments that do not follow each other. Raises BrokenVideo."""
-    stored = [pictures.stored[number].samples for number in range(len(pictures.stored))]
+    stored = [pictures.stored[number] for number in range(len(pictures.stored))]
     for before, after in pairwise(stored):
-        last, first = max(before.pts), min(after.pts)
+        last, first = before.last, after.start
         if last >= first and pictures.entry != pictures.stream.entry:
             at = Fraction(first, pictures.timescale)
             raise BrokenVideo(f"the pictures around {float(at):.3f} s are shown twice: the index contradicts itself")

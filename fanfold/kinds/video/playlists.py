@@ -1,7 +1,12 @@
-"""HTTP Live Streaming (RFC 8216): playlists over the fragments that the parts are, and no byte of them is touched."""
+"""HTTP Live Streaming (RFC 8216): playlists over the fragments that the parts are, and no byte of them is touched.
+
+Workers have the fragments copied to their place inside S3 before the merge writes the playlists. Those of one track lie
+in a folder whose name tells them from any other version's: so a playlist never leads to another one's fragments.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -14,9 +19,12 @@ from fanfold.kinds.video.media import Media
 from fanfold.kinds.video.muxing import MuxTrack, ftyp, moov
 from fanfold.kinds.video.recipe import Rendition
 from fanfold.kinds.video.tracks import Whole
-from fanfold.model import Output
+from fanfold.model import Json, Output, placing
 
 PLAYLIST, SEGMENT = "application/vnd.apple.mpegurl", "video/iso.segment"
+
+PLACED_A_LINE = 100
+"""Fragments that one worker has copied: three requests each, 16 of them at once."""
 
 
 def outputs(rendition: Rendition, media: Media, wholes: Sequence[Whole]) -> Iterator[Output]:
@@ -24,10 +32,24 @@ def outputs(rendition: Rendition, media: Media, wholes: Sequence[Whole]) -> Iter
     named = [(_name(media, whole), whole) for whole in wholes]
     yield _text(f"{rendition.name}/index.m3u8", _variants(media, named))
     for name, whole in named:
-        yield _text(f"{rendition.name}/{name}.m3u8", _playlist(name, whole))
-        yield Output(f"{rendition.name}/{name}/init.mp4", [head(media, whole)], "video/mp4")
+        folder = f"{name}-{_version(whole)}"
+        yield _text(f"{rendition.name}/{name}.m3u8", _playlist(folder, whole))
+        yield Output(f"{rendition.name}/{folder}/init.mp4", [head(media, whole)], "video/mp4")
         for number, stored in sorted(whole.stored.items()):
-            yield Output(f"{rendition.name}/{name}/{number:05}.m4s", [stored.fragment], SEGMENT)
+            yield Output(f"{rendition.name}/{folder}/{number:05}.m4s", [stored.fragment], SEGMENT, placed=True)
+
+
+def spans(outputs: Sequence[Output]) -> Iterator[dict[str, Json]]:
+    """Yield the spans of the lines that put fragments in their place."""
+    placed = [output for output in outputs if output.placed]
+    for start in range(0, len(placed), PLACED_A_LINE):
+        yield placing(placed[start : start + PLACED_A_LINE])
+
+
+def _version(whole: Whole) -> str:
+    """Return what tells the fragments of a track from all others: where they lie in the work bucket."""
+    places = [f"{stored.made.key} {stored.at}\n" for _, stored in sorted(whole.stored.items())]
+    return hashlib.sha256("".join(places).encode()).hexdigest()[:8]
 
 
 def head(media: Media, whole: Whole) -> bytes:
@@ -59,21 +81,21 @@ def _text(name: str, lines: Iterator[str]) -> Output:
 def _lengths(whole: Whole) -> list[Fraction]:
     """Return the seconds of each fragment: until the next one begins."""
     stored = [one for _, one in sorted(whole.stored.items())]
-    starts = [max(one.samples.start, whole.begins) for one in stored]
-    ends = max(starts[-1], min(whole.ends, stored[-1].samples.stop))
+    starts = [max(one.start, whole.begins) for one in stored]
+    ends = max(starts[-1], min(whole.ends, stored[-1].stop))
     return [Fraction(after - before, whole.timescale) for before, after in pairwise([*starts, ends])]
 
 
-def _playlist(name: str, whole: Whole) -> Iterator[str]:
+def _playlist(folder: str, whole: Whole) -> Iterator[str]:
     lengths = _lengths(whole)
     yield "#EXTM3U"
     yield "#EXT-X-VERSION:7"
     yield f"#EXT-X-TARGETDURATION:{max(1, ceil(max(lengths)))}"
     yield "#EXT-X-PLAYLIST-TYPE:VOD"
-    yield f'#EXT-X-MAP:URI="{name}/init.mp4"'
+    yield f'#EXT-X-MAP:URI="{folder}/init.mp4"'
     for number, length in zip(sorted(whole.stored), lengths, strict=True):
         yield f"#EXTINF:{float(length):.6f},"
-        yield f"{name}/{number:05}.m4s"
+        yield f"{folder}/{number:05}.m4s"
     yield "#EXT-X-ENDLIST"
 
 
@@ -112,7 +134,7 @@ def _stream(rate: int, wholes: Sequence[Whole]) -> str:
 
 def _rate(whole: Whole) -> int:
     """Return the bits a second of the largest fragment, as a player must be ready for."""
-    sizes = [sum(one.samples.sizes) for _, one in sorted(whole.stored.items())]
+    sizes = [one.size_bytes for _, one in sorted(whole.stored.items())]
     rates = [size * 8 / length for size, length in zip(sizes, _lengths(whole), strict=True) if length]
     return ceil(max(rates, default=1))
 

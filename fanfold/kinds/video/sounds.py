@@ -15,6 +15,7 @@ from fanfold.kinds.video.fragments import fragment
 from fanfold.kinds.video.media import Media, Stream
 from fanfold.kinds.video.reading import Stretch
 from fanfold.kinds.video.samples import Samples
+from fanfold.kinds.video.tracks import told
 from fanfold.model import Desk, Json, PartObject
 
 
@@ -41,7 +42,7 @@ def encode(media: Media, layout: Mapping[str, Json], span: Mapping[str, Json], d
         )
         head = fragment(number + 1, zero, 0, samples)
         size = sum(samples.sizes)
-        fragments.append({"segment": number, "start": len(written), "head": len(head), "samples": samples.to_json()})
+        fragments.append({"segment": number, "at": len(written), "head": len(head), **told(samples)})
         written += head + made.data[at : at + size]
         at += size
     desk.write("sound", bytes(written))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from fanfold.errors import UnsupportedVideo
@@ -15,28 +16,64 @@ from fanfold.kinds.video.samples import Samples
 from fanfold.model import Copied, Part, PartObject
 
 
-@dataclass(frozen=True, slots=True)
+def told(samples: Samples) -> dict[str, Any]:
+    """Return what a part says of samples: first what all merges need, and for those that need it each of them."""
+    return {
+        "start": samples.start,
+        "last": max(samples.pts),
+        "stop": samples.stop,
+        "bytes": sum(samples.sizes),
+        "samples": samples.to_json(),
+    }
+
+
+@dataclass(frozen=True)
 class Stored:
     """A fragment of a track in the work bucket: its head, and its samples behind it."""
 
     made: PartObject
-    start: int
+    at: int
     """Where the fragment begins in its object."""
     head: int
     """How many bytes its head has."""
-    samples: Samples
+    told: Mapping[str, Any]
+    """See `told`."""
+
+    @property
+    def start(self) -> int:
+        """The first instant that any of its samples is shown."""
+        return int(self.told["start"])
+
+    @property
+    def last(self) -> int:
+        """The instant at which the last of its pictures appears."""
+        return int(self.told["last"])
+
+    @property
+    def stop(self) -> int:
+        """The instant at which the last of them is over."""
+        return int(self.told["stop"])
+
+    @property
+    def size_bytes(self) -> int:
+        """The bytes of its samples."""
+        return int(self.told["bytes"])
+
+    @cached_property
+    def samples(self) -> Samples:
+        return Samples.from_json(self.told["samples"])
 
     @property
     def fragment(self) -> Copied:
-        return Copied(self.made.key, self.start, self._stop)
+        return Copied(self.made.key, self.at, self._ends)
 
     @property
     def data(self) -> Copied:
-        return Copied(self.made.key, self.start + self.head, self._stop)
+        return Copied(self.made.key, self.at + self.head, self._ends)
 
     @property
-    def _stop(self) -> int:
-        return self.start + self.head + sum(self.samples.sizes)
+    def _ends(self) -> int:
+        return self.at + self.head + self.size_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +111,7 @@ def video_of(media: Media, rendition: Rendition, parts: Sequence[Part]) -> Whole
     if len(entries) > 1:
         raise UnsupportedVideo(f"the segments of {rendition.name!r} are not encoded alike")
     stored = {at: _stored(part, one) for at, (part, one) in enumerate(zip(parts, facts, strict=True))}
-    first = stored[0].samples.start
+    first = stored[0].start
     return Whole(stream, stream.timescale, b64decode(entries.pop()), origin, first, stream.ends, first, stored)
 
 
@@ -95,10 +132,7 @@ def encoded_audio(stream: Stream, part: Part) -> Whole:
     """Return a sound that was encoded in a lane of its own."""
     facts = part.facts
     made = part.objects["sound"]
-    stored = {
-        one["segment"]: Stored(made, one["start"], one["head"], Samples.from_json(one["samples"]))
-        for one in facts["fragments"]
-    }
+    stored = {one["segment"]: Stored(made, one["at"], one["head"], one) for one in facts["fragments"]}
     return Whole(
         stream,
         facts["timescale"],
@@ -113,4 +147,4 @@ def encoded_audio(stream: Stream, part: Part) -> Whole:
 
 def _stored(part: Part, facts: Mapping[str, Any]) -> Stored:
     made = part.objects[facts["object"]]
-    return Stored(made, 0, facts["head"], Samples.from_json(facts["samples"]))
+    return Stored(made, 0, facts["head"], facts)

@@ -12,6 +12,7 @@ from fanfold.kinds.video.media import Media
 from fanfold.kinds.video.reading import Segment, read_segment, stored
 from fanfold.kinds.video.recipe import VideoRecipe
 from fanfold.kinds.video.samples import Samples
+from fanfold.kinds.video.tracks import told
 from fanfold.model import Desk, Json, Line, Source
 
 
@@ -55,4 +56,4 @@ def _written(
     """Write samples as a fragment that a stream can be made of; a file is made of what lies behind its head."""
     head = fragment(segment.number + 1, zero, late, samples)
     desk.write(name, head + data)
-    return {"object": name, "head": len(head), "samples": samples.to_json()}
+    return {"object": name, "head": len(head), **told(samples)}
