@@ -112,6 +112,34 @@ def test_an_assembly_that_fails_leaves_no_upload_behind(stores: Stores) -> None:
     assert stores.outputs.find("rows") is None
 
 
+@pytest.mark.parametrize(("start", "stop"), [(0, 3), (1, 2), (3, 8 * MIB)])
+def test_a_piece_of_any_size_is_copied_by_s3(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch, start: int, stop: int
+) -> None:
+    body = random.Random(1).randbytes(8 * MIB)
+    stores.work.put("p", body)
+    with monkeypatch.context() as patch:
+        patch.setattr(objects.Bucket, "read", None)
+        stores.outputs.copy("a/b.m4s", Copied("p", start, stop), stores.work, "video/iso.segment")
+    assert stores.outputs.get("a/b.m4s") == body[start:stop]
+
+
+def test_a_copy_that_fails_leaves_no_upload_behind(stores: Stores) -> None:
+    with pytest.raises(SourceGone):
+        stores.outputs.copy("a", Copied("gone", 0, 9), stores.work, "x/y")
+    assert "Uploads" not in stores.outputs.client.list_multipart_uploads(Bucket="outputs")
+
+
+def test_many_objects_are_deleted_in_a_few_requests(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "DELETED_AT_ONCE", 3)
+    keys = [f"k{number}" for number in range(7)]
+    for key in keys:
+        stores.outputs.put(key, b"")
+    stores.outputs.delete_all([*keys[1:], "never there"])
+    assert stores.outputs.keys("k") == ["k0"]
+    stores.outputs.delete_all([])
+
+
 def test_a_read_is_its_range_cut_at_the_end(stores: Stores) -> None:
     source = stores.open(uploaded(stores, b"0123456789").source)
     assert (source.read(2, 5), source.read(8, 99), source.read(10, 20)) == (b"234", b"89", b"")

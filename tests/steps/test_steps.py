@@ -14,6 +14,7 @@ from fanfold.aws.objects import Bucket
 from fanfold.aws.stores import Stores
 from fanfold.errors import InvalidInput, NotInstalled, Superseded, TransientError
 from fanfold.job import Job
+from fanfold.model import Again, Copied, Folded, Line, Output, Round, placing
 from tests.fakes import table_recipe, uploaded
 from tests.steps import machine, toy
 
@@ -142,6 +143,68 @@ def test_outputs_that_only_the_last_job_wrote_are_deleted(stores: Stores) -> Non
     assert output(stores, new) == b"NEW"
     assert output(stores, new, "rows/part-00007.parquet") is None
     assert output(stores, new, "notes.txt") == b"somebody else's"
+
+
+@pytest.fixture
+def placing_toy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the toy kind have each of its parts put in its place as `<first letter>.txt`, beside its output."""
+    plain = toy.merge
+
+    def merge(round: Round) -> Again | Folded:
+        answer = plain(round)
+        if isinstance(answer, Again):
+            return answer
+        copied = [piece for piece in answer.outputs[0].pieces if isinstance(piece, Copied)]
+        names = [round.source.read(2 * at, 2 * at + 1).decode() for at in range(len(copied))]
+        placed = [
+            Output(f"{name}.txt", [replace(piece, start=1)], "text/plain", placed=True)
+            for name, piece in zip(names, copied, strict=True)
+        ]
+        asked = [line for line in round.lines[-1] if line.role == "index"]
+        if not asked or round.part(asked[0]) is None:
+            return Again([Line(f"{len(round.lines)}-00000", "index", placing(placed))], publishes=True)
+        return replace(answer, outputs=[*answer.outputs, *placed])
+
+    monkeypatch.setattr(toy, "merge", merge)
+
+
+@pytest.mark.usefixtures("placing_toy")
+def test_outputs_that_were_put_in_their_place_are_listed_and_no_byte_of_them_read(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = job_of(stores, b"abcdef")
+    round = steps.split(job.to_json() | {"execution": "e"}, stores)
+    round = machine.once(round, stores)
+    [line] = map(json.loads, stores.work.get(round["plan"]).splitlines())
+    with monkeypatch.context() as patch:
+        patch.setattr(Bucket, "read", None)
+        steps.index({"job": job.id, "execution": "e", "line": line, "attempt": 1}, stores)
+    assert (output(stores, job, "a.txt"), output(stores, job)) == (b"B", None)
+    assert machine.resume(round, stores)["status"] == "SUCCEEDED"
+    sizes = {one["name"]: one["bytes"] for one in result(stores, job)["outputs"]}
+    assert sizes == {"text.txt": 6, "a.txt": 1, "c.txt": 1, "e.txt": 1}
+    assert all(len(output(stores, job, name) or b"") == size for name, size in sizes.items())
+    head = stores.outputs.client.head_object(Bucket="outputs", Key=job.output_key("e.txt"))
+    assert head["ContentType"] == "text/plain"
+    assert not stores.work.keys("records/placed/")
+
+
+@pytest.mark.usefixtures("placing_toy")
+def test_what_a_job_put_in_its_place_and_did_not_live_to_publish_is_deleted_by_the_next(stores: Stores) -> None:
+    first = job_of(stores, b"abcd", sequencer="01")
+    assert machine.run(first, stores)["status"] == "SUCCEEDED"
+    old = job_of(stores, b"cdefgh", sequencer="02")
+    round = machine.once(steps.split(old.to_json() | {"execution": "e"}, stores), stores)
+    [line] = map(json.loads, stores.work.get(round["plan"]).splitlines())
+    steps.index({"job": old.id, "execution": "e", "line": line, "attempt": 1}, stores)
+    stores.jobs.release(old)
+    new = job_of(stores, b"cdxy", sequencer="03")
+    assert machine.resume(round, stores)["status"] == "IGNORED"
+    assert output(stores, new, "g.txt") == b"H"
+    assert machine.run(new, stores)["status"] == "SUCCEEDED"
+    left = {name: output(stores, new, f"{name}.txt") for name in "acegx"}
+    assert left == {"a": None, "c": b"D", "e": None, "g": None, "x": b"Y"}
+    assert not stores.work.keys("records/placed/")
 
 
 def test_a_stale_job_writes_no_record(stores: Stores) -> None:
