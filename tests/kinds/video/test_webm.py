@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from fanfold.kinds.video import blocks, ebml, opus, weaving, webm
+from fanfold.kinds.video import blocks, ebml, opus, tracks, weaving, webm
 from fanfold.kinds.video.media import Media, Stream
 from fanfold.kinds.video.recipe import VideoRecipe
 from fanfold.kinds.video.samples import Samples
-from fanfold.kinds.video.tracks import Stored, Whole, told
+from fanfold.kinds.video.tracks import Stored, Whole
 from fanfold.model import Copied, Line, Part, PartObject
 from tests.kinds.driver import MemoryDesk, json_copy, run
 from tests.kinds.video.clips import clip
@@ -227,7 +227,7 @@ def track(draw: st.DrawFn, kind: str, store: dict[str, bytes], index: int) -> Tr
         samples = Samples(pts[first:last], [stop - start for start, stop in held], [*map(len, frames[first:last])], own)
         key = f"{index}/{number}"
         store[key] = b"head" + b"".join(frames[first:last]) + b"behind"
-        stored[number] = Stored(PartObject(key, len(store[key])), 0, 4, told(samples))
+        stored[number] = Stored(PartObject(key, len(store[key])), 0, 4, tracks.told(samples))
     delay, over = (draw(st.integers(0, 312)), draw(st.integers(0, 900))) if kind == "audio" and len(pts) > 2 else (0, 0)
     begins, ends = pts[0] + delay, pts[-1] + 960 - over
     stream = Stream(index, kind, "vp9", timescale, b"", begins, ends, pts[0])
@@ -320,7 +320,7 @@ def test_pictures_that_share_a_millisecond_get_a_finer_clock() -> None:
     store = {"0": bytes(40)}
     samples = Samples(range(0, 20), [1] * 20, [2] * 20, [0])
     stream = Stream(0, "video", "vp9", 2000, b"", 0, 20, 0)
-    whole = Whole(stream, 2000, entries()[0], 0, 0, 20, 0, {0: Stored(PartObject("0", 40), 0, 0, told(samples))})
+    whole = Whole(stream, 2000, entries()[0], 0, 0, 20, 0, {0: Stored(PartObject("0", 40), 0, 0, tracks.told(samples))})
     with av.open(io.BytesIO(woven([whole], store)), format="matroska") as container:
         times = [packet.pts * Fraction(packet.time_base or 1) for packet in container.demux() if packet.pts is not None]
     assert times == [Fraction(at, 2000) for at in range(20)]
