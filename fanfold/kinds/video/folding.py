@@ -110,13 +110,13 @@ def folded(
     described: Json = None
     laid: dict[int, Laid] = {}
     stored: list[PartObject] = []
-    # A share in which nothing begins has no objects.
-    for part in (part for part in parts if INDEX in part.objects):
+    for part in parts:
         index = part.objects[INDEX]
         told, streams = from_bytes(read(index, 0, index.size_bytes))
-        if described is None:
-            described, laid = told, streams
-        else:
+        # The first one knows how long the object is, and one in whose bytes nothing begins knows of no stream.
+        described = described or told
+        laid = laid or streams
+        if laid is not streams:
             data_at = sum(one.size_bytes for one in stored)
             for number, one in streams.items():
                 laid[number].add(one, data_at)
@@ -129,24 +129,31 @@ def folded(
 
 
 def follow_each_other(shares: Sequence[Mapping[str, Any]]) -> bool:
-    """Tell whether each worker began where the one before it ended: then none was wrong about where it begins.
+    """Tell whether each worker began where the one before it ended, and saw there what that one did.
 
-    Each says where it was to `start` and `stop`, where it `begin`s, None if nowhere, and where it `end`s.
+    Then, as the first was right about where it begins, all are. A share is what `Share.told` says.
     """
-    if len(shares) == 1:
-        return "unproven" not in shares[0]
-    reached = None
-    for share in shares:
-        if "unproven" in share:
-            return False
+    if any("unproven" in share for share in shares):
+        return False
+    reached, behind = None, None
+    for share in shares if len(shares) > 1 else ():
         if share["begin"] is None:
+            # Nothing begins in it, if what the one before has last goes on behind it.
             if reached is None or reached < share["stop"]:
                 return False
-        elif reached is not None and share["begin"] != reached:
+            continue
+        if reached is not None and share["begin"] != reached:
             return False
-        else:
-            reached = share["end"]
+        if behind is not None and not all(map(_are_alike, behind, share["first"])):
+            return False
+        reached, behind = share["end"], share.get("behind")
     return True
+
+
+def _are_alike(behind: Sequence[Json], first: Sequence[Json]) -> bool:
+    """Tell whether two neighbours saw the same frames of a stream, as far as both go."""
+    both = min(len(behind), len(first))
+    return bool(both or not (behind or first)) and behind[:both] == first[:both]
 
 
 def tracks(laid: Mapping[int, Laid]) -> dict[int, Track]:

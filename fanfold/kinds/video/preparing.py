@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 import av
@@ -24,14 +25,21 @@ from fanfold.errors import BrokenVideo, NotAVideo, UnsupportedVideo
 from fanfold.kinds.video import folding, opus, probing
 from fanfold.kinds.video.folding import Laid
 from fanfold.kinds.video.fragments import read_fragments
+from fanfold.kinds.video.matroska import ClusterShare
 from fanfold.kinds.video.movie import read_movie
 from fanfold.kinds.video.ranges import Kept, opened
-from fanfold.kinds.video.shares import ClusterShare
+from fanfold.kinds.video.shares import Share, Whole
 from fanfold.kinds.video.sink import Index, Sink
+from fanfold.kinds.video.transport import PacketShare
 from fanfold.model import Desk, Json, Source
 
 READ_BYTES = 1 << 20
 """How much is read at once of an object that is read as a whole."""
+
+SHARES: Mapping[str, Callable[[Source, int, int, int], Share]] = {"matroska": ClusterShare, "mpegts": PacketShare}
+
+JUMP_LIMIT = 1 << 30
+"""By how many ticks at most the times that are handed to the muxer grow at once; at 2^31 it ends the process."""
 
 PACKETS_LIMIT = 20_000_000
 
@@ -48,36 +56,43 @@ class Lane:
     filter: BitStreamFilterContext | None
     laid: Laid
     is_opus: bool = False
-    muxed: int = 0
+    muxed: int | None = None
 
 
 def prepare(source: Source, layout: Json, share: Json, desk: Desk) -> Mapping[str, Json]:
-    """Write the samples of a share of a video, and their index; return where the share begins and ends.
+    """Write the samples of a share of a video, and their index; return what tells whether it follows the one before.
 
-    `share`: true, for all of the object, or the bytes [start, stop) in which the share begins; then what cannot be
-    laid out so is told and not raised, for all of it may still be. Raises BrokenVideo, NotAVideo, UnsupportedVideo.
+    `share`: true, for all of the object, or the bytes [start, stop) in which it begins; then what cannot be laid out so
+    is told and not raised, for all of it may still be. Raises BrokenVideo, NotAVideo, UnsupportedVideo.
     """
     kept = Kept(source, READ_BYTES)
     if share is True:
-        return {"samples": _laid_out(kept, layout, None, desk)}
+        return {"samples": _laid_out(Whole(kept), layout, desk)}
     start, stop = share
     try:
-        found = ClusterShare(kept, start, stop, layout["probed"])
-        samples = _laid_out(kept, layout, found, desk) if found.begin is not None else 0
+        found = SHARES[layout["container"]](kept, start, stop, layout["probed"])
+        return {"samples": _laid_out(found, layout, desk), **found.told()}
     except (BrokenVideo, UnsupportedVideo) as error:
         return {"unproven": str(error)}
-    return {"samples": samples, "start": start, "stop": stop, **found.told()}
 
 
-def _laid_out(source: Source, layout: Json, share: ClusterShare | None, desk: Desk) -> int:
+def _laid_out(share: Share, layout: Json, desk: Desk) -> int:
     """Write samples and their index; return how many there are."""
     form, sink = layout["container"], Sink(desk)
-    with opened(share.view if share else source, form) as found:
-        described = probing.described(found, form, source.size_bytes)
+    lanes: list[Lane] = []
+    with opened(share.view, form) as found:
+        described = probing.described(found, form, share.view.size_bytes)
         try:
-            with av.open(sink, mode="w", format="mp4", options=_MUXED) as muxer:
-                lanes = _lanes(found, described, muxer)
-                _carry(_packets(found, lanes, share), lanes, muxer)
+            streams = _kept(found, described)
+            packets = share.packets(found, streams)
+            # Of nothing at all some muxers make no file.
+            if first := next(packets, None):
+                with av.open(sink, mode="w", format="mp4", options=_MUXED) as muxer:
+                    lanes = [_lane(stream, muxer.add_stream_from_template(stream, opaque=True)) for stream in streams]
+                    muxer.start_encoding()
+                    _carry(chain([first], packets), lanes, muxer, share.is_first)
+        except av.error.InvalidDataError as error:
+            raise BrokenVideo(f"the object breaks: {error.strerror}") from error
         except av.error.FFmpegError as error:
             codecs = ", ".join(sorted({one.get("codec", "unknown") for one in described["streams"]}))
             raise UnsupportedVideo(f"{codecs} in {form} cannot be read: {error.strerror}") from error
@@ -88,22 +103,20 @@ def _laid_out(source: Source, layout: Json, share: ClusterShare | None, desk: De
     return sum(len(lane.laid) for lane in lanes)
 
 
-def _lanes(found: InputContainer, described: Mapping[str, Any], muxer: OutputContainer) -> list[Lane]:
+def _kept(found: InputContainer, described: Mapping[str, Any]) -> list[Stream]:
     """Choose the pictures and the sounds that are kept."""
-    lanes: list[Lane] = []
+    kept: list[Stream] = []
     for one in described["streams"]:
         if one["picture"] or "codec" not in one or one["type"] not in ("video", "audio"):
             continue
-        if one["type"] == "video" and any(lane.laid.is_video for lane in lanes):
+        if one["type"] == "video" and any(stream.type == "video" for stream in kept):
             continue
         if one.get("codec", "").startswith("pcm_"):
             raise UnsupportedVideo(f"stream {one['index']} is uncompressed sound ({one['codec']}), read in MOV alone")
-        stream = next(stream for stream in found.streams if stream.index == one["index"])
-        lanes.append(_lane(stream, muxer.add_stream_from_template(stream, opaque=True)))
-    if not lanes:
+        kept.append(next(stream for stream in found.streams if stream.index == one["index"]))
+    if not kept:
         raise NotAVideo("the object has neither pictures nor sound that could be played")
-    muxer.start_encoding()
-    return lanes
+    return kept
 
 
 def _lane(stream: Stream, into: Stream) -> Lane:
@@ -119,34 +132,16 @@ def _lane(stream: Stream, into: Stream) -> Lane:
     return Lane(stream.index, False, into, unwrapped, laid, context.codec.canonical_name == "opus")
 
 
-def _packets(
-    found: InputContainer, lanes: Sequence[Lane], share: ClusterShare | None
-) -> Iterator[tuple[Packet[Any], Lane]]:
-    """Yield the packets that are laid out, each with its lane."""
-    by_index = {lane.index: lane for lane in lanes}
-    is_first = share is None or share.is_first
-    for packet in found.demux([stream for stream in found.streams if stream.index in by_index]):
-        lane = by_index[packet.stream.index]
-        if share and packet.size:
-            if packet.pos is None:
-                raise UnsupportedVideo(f"a packet of stream {lane.index} has no place")
-            if share.comes_before(packet.pos):
-                continue
-            if share.comes_behind(packet.pos):
-                return
-        if packet.size and (not is_first or len(lane.laid) or packet.is_keyframe or not lane.laid.is_video):
-            yield packet, lane
-
-
-def _carry(packets: Iterator[tuple[Packet[Any], Lane]], lanes: Sequence[Lane], muxer: OutputContainer) -> None:
+def _carry(packets: Iterator[Packet[Any]], lanes: Sequence[Lane], muxer: OutputContainer, from_beginning: bool) -> None:
     """Hand every packet to the muxer, which brings it into the form of an MP4; its times are kept here."""
-    try:
-        for packet, lane in packets:
+    by_index = {lane.index: lane for lane in lanes}
+    for packet in packets:
+        lane = by_index[packet.stream.index]
+        is_lost = from_beginning and lane.laid.is_video and not len(lane.laid) and not packet.is_keyframe
+        if packet.size and not is_lost:
             for one in lane.filter.filter(packet) if lane.filter else (packet,):
                 _take(one, lane)
                 muxer.mux(one)
-    except av.error.InvalidDataError as error:
-        raise BrokenVideo(f"the object breaks: {error.strerror}") from error
 
 
 def _take(packet: Packet[Any], lane: Lane) -> None:
@@ -169,7 +164,8 @@ def _take(packet: Packet[Any], lane: Lane) -> None:
     laid.pts.append(pts)
     laid.lengths.append(packet.duration or 0)
     tick = Fraction(lane.into.time_base or 1)
-    lane.muxed = max(lane.muxed + 1, int((packet.dts if packet.dts is not None else pts) * laid.base / tick))
+    said = int((packet.dts if packet.dts is not None else pts) * laid.base / tick)
+    lane.muxed = max(1, said) if lane.muxed is None else min(max(said, lane.muxed + 1), lane.muxed + JUMP_LIMIT)
     packet.stream = lane.into
     packet.time_base = tick
     packet.pts = packet.dts = lane.muxed

@@ -1,0 +1,109 @@
+"""The share of a worker of a Matroska file (RFC 9559): the clusters that begin in its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
+
+from fanfold.errors import BrokenVideo, UnsupportedVideo
+from fanfold.kinds.video import clusters
+from fanfold.kinds.video.clusters import Chain
+from fanfold.kinds.video.elements import element, void
+from fanfold.model import Json, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Overlaid:
+    """A source of which some bytes are others."""
+
+    source: Source
+    laid: Sequence[tuple[int, bytes]]
+
+    @property
+    def size_bytes(self) -> int:
+        return self.source.size_bytes
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Return the bytes in [start, stop), cut at the end."""
+        data = self.source.read(start, stop)
+        for at, over in self.laid:
+            first, last = max(at, start), min(at + len(over), start + len(data))
+            if first < last:
+                data = data[: first - start] + over[first - at : last - at] + data[last - start :]
+        return data
+
+
+class ClusterShare:
+    """The clusters of a Matroska file that begin in [start, stop).
+
+    What lies between the beginning and the first of them is made Void, which a demuxer skips without reading it
+    (RFC 8794, 11.3.2). So every place is the one that it has in the object.
+    """
+
+    def __init__(self, source: Source, start: int, stop: int, probed: int) -> None:
+        """`probed`: how many bytes tell what the streams are."""
+        found = clusters.segment(source)
+        if found is None:
+            raise BrokenVideo("the object has no segment with a cluster")
+        self.view: Source = source
+        self.is_first = not start
+        self._start, self._stop = start, stop
+        self._begin: int | None = found.cluster
+        if start:
+            self._begin = clusters.find(source, start, min(stop, found.stop), found.stop)
+        if self._begin is None:
+            return
+        if start:
+            self.view = Overlaid(source, list(_voids(source, found.cluster, probed, self._begin)))
+        self._chain = Chain(source, self._begin, found.stop)
+
+    def packets(self, found: InputContainer, streams: Sequence[Stream]) -> Iterator[Packet[Any]]:
+        """Yield the packets of some streams. Raises UnsupportedVideo where one does not say where it lies."""
+        if self._begin is None:
+            return
+        for packet in found.demux(streams):
+            if not packet.size:
+                continue
+            if packet.pos is None:
+                raise UnsupportedVideo(f"a packet of stream {packet.stream.index} has no place")
+            if packet.pos >= self._begin:
+                self._chain.pass_by(packet.pos)
+                if self._chain.cluster >= self._stop:
+                    return
+                yield packet
+
+    def told(self) -> dict[str, Json]:
+        """Return what tells whether the share follows the one before it."""
+        told: dict[str, Json] = {"start": self._start, "stop": self._stop, "begin": self._begin}
+        if self._begin is None:
+            return told
+        end = self._chain.reach(self._stop)
+        if self._chain.is_broken:
+            return {"unproven": f"what follows the element before byte {self._chain.at:,} is none"}
+        return told | {"end": end}
+
+
+def _voids(source: Source, cluster: int, probed: int, begin: int) -> Iterator[tuple[int, bytes]]:
+    """Yield places and headers of what is made Void, from the first element that begins at or behind `probed`."""
+    at, outer = cluster, None
+    while at < probed:
+        found = element(source, at)
+        if found is None:
+            raise BrokenVideo(f"what is at byte {at:,} is no element")
+        if found.id == clusters.CLUSTER and (found.stop is None or found.stop > probed):
+            at, outer = found.body, found.stop
+        elif found.stop is None:
+            raise BrokenVideo(f"the element at byte {at:,} does not say where it ends")
+        else:
+            at = found.stop
+    if at >= begin:
+        return
+    for end in (begin,) if outer is None else (outer, begin):
+        if at < end:
+            yield at, void(end - at)
+            at = end
