@@ -111,8 +111,9 @@ def _blocks(number: int, whole: Whole, zero: Fraction, scale_ns: int) -> Blocks:
     delay = 0
     if not is_video:
         # What is earlier than a decoder needs would only be decoded: WebM says once how much is not to be heard.
-        first = max(0, bisect_right(pts, whole.begins - opus.PREROLL_SAMPLES * whole.timescale // opus.RATE) - 1)
-        delay = whole.begins - pts[first]
+        begins = max(whole.begins, pts[0] + opus.skipped(whole.entry) * whole.timescale // opus.RATE)
+        first = max(0, bisect_right(pts, begins - opus.PREROLL_SAMPLES * whole.timescale // opus.RATE) - 1)
+        delay = begins - pts[first]
     sizes = [size for one in stored for size in one.samples.sizes]
     starts = accumulate((len(one.samples) for one in stored), initial=0)
     keys = [start + key for start, one in zip(starts, stored, strict=False) for key in one.samples.keys]

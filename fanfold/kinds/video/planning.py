@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from fanfold.errors import BrokenVideo, NotAVideo, TooManyChunks, UnsupportedVideo
-from fanfold.kinds.video import describing, dividing, folding, probing
+from fanfold.kinds.video import describing, dividing, folding, probing, weaving
 from fanfold.kinds.video.choosing import copies_video, has_video, shape
 from fanfold.kinds.video.cutting import cuts
 from fanfold.kinds.video.fragments import durations, lateness, read_fragments
@@ -271,4 +271,7 @@ def forecast(source: Source, recipe: VideoRecipe, plan: Plan) -> Forecast:
     second_s = max(seconds / SOUND_A_SECOND if sounds else 0.0, told.hears_s / min(recipe.concurrency, told.hearers))
     longest_s += AROUND_CHUNK_S + second_s if second_s else 0.0
     worker_s += sounds + told.listens_s + told.hears_s
+    if woven_s := sum(one.format == "webm" for one in recipe.renditions) * source.size_bytes / COPIED_A_SECOND:
+        worker_s += woven_s
+        longest_s += AROUND_CHUNK_S + min(woven_s, weaving.OBJECT_BYTES / COPIED_A_SECOND)
     return Forecast(chunks, source.size_bytes // chunks, chunks, worker_s, longest_s)

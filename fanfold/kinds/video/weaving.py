@@ -20,8 +20,11 @@ from fanfold.model import Desk, Json
 OBJECT_BYTES = 32 << 20
 """How much a worker weaves, but for what lies between two borders."""
 
-BLOCKS_LIMIT = 16_000
-"""How many blocks: each takes some three bytes of a line's span."""
+SPAN_BYTES = 160 << 10
+"""How long the span of a line is at most: the state machine hands on 256 KiB."""
+
+BLOCK_TOLD_BYTES, PLACE_TOLD_BYTES = 8, 32
+"""What a span says of a block takes fewer; and what it says of a place, besides the key."""
 
 LEAST_CLUSTER_S, MOST_CLUSTER_S = 1, 5
 """A cluster ends at the first keyframe after so long, and after so long whatever comes."""
@@ -47,18 +50,18 @@ def spans(rendition: str, scale_ns: int, tracks: Sequence[Blocks]) -> Iterator[d
 class _Border:
     at: int
     """A tick."""
-    places: Sequence[int]
+    blocks: Sequence[int]
     """How many blocks of each track are before it."""
 
 
 def _borders(tracks: Sequence[Blocks]) -> Iterator[int]:
     """Yield the ticks at which a line ends and the next one begins."""
-    offsets = [list(accumulate(track.sizes, initial=0)) for track in tracks]
+    counts = [_Counts.of(track) for track in tracks]
     began = _Border(min(track.times[0] for track in tracks), [0] * len(tracks))
     last = last_key = began
     for at, is_key in _candidates(tracks):
-        found = _Border(at, [bisect_left(track.times, at, low) for track, low in zip(tracks, last.places, strict=True)])
-        while last is not began and _too_much(began, found, offsets):
+        found = _Border(at, [bisect_left(track.times, at, low) for track, low in zip(tracks, last.blocks, strict=True)])
+        while last is not began and _too_much(began, found, counts):
             began = last if last_key is began else last_key
             last_key = began
             yield began.at
@@ -69,16 +72,46 @@ def _candidates(tracks: Sequence[Blocks]) -> list[tuple[int, bool]]:
     """Return ticks between which there are few enough blocks, those of keyframes marked; behind them the end."""
     guide = tracks[0]
     keys = guide.times if guide.keys is None else [guide.times[key] for key in guide.keys]
-    every = BLOCKS_LIMIT // len(tracks)
+    every = max(1, SPAN_BYTES // BLOCK_TOLD_BYTES // len(tracks) // 2)
     found = dict.fromkeys((time for track in tracks for time in track.times[::every]), False)
     found |= dict.fromkeys(keys, True)
     return [*sorted(found.items()), (max(track.times[-1] for track in tracks) + 1, False)]
 
 
-def _too_much(began: _Border, found: _Border, offsets: Sequence[Sequence[int]]) -> bool:
-    pairs = list(zip(began.places, found.places, strict=True))
-    held = sum(ends[stop] - ends[start] for ends, (start, stop) in zip(offsets, pairs, strict=True))
-    return held > OBJECT_BYTES or sum(stop - start for start, stop in pairs) > BLOCKS_LIMIT
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """How much a track's blocks come to, from its first one on."""
+
+    offsets: Sequence[int]
+    """Where each block begins in the bytes of all."""
+    places: Sequence[int]
+    """Where each place does."""
+    place_told_bytes: int
+
+    @classmethod
+    def of(cls, track: Blocks) -> _Counts:
+        lengths = (stop - start for _, start, stop in track.places)
+        key = max(len(made.key) for made, _, _ in track.places)
+        return cls(
+            list(accumulate(track.sizes, initial=0)),
+            list(accumulate(lengths, initial=0)),
+            PLACE_TOLD_BYTES + key,
+        )
+
+    def bytes_in(self, start: int, stop: int) -> int:
+        return self.offsets[stop] - self.offsets[start]
+
+    def told_bytes_in(self, start: int, stop: int) -> int:
+        """Return how long a span is that tells of the blocks [start, stop)."""
+        first, last = bisect_left(self.places, self.offsets[start]), bisect_left(self.places, self.offsets[stop])
+        return BLOCK_TOLD_BYTES * (stop - start) + self.place_told_bytes * (last - first + 1)
+
+
+def _too_much(began: _Border, found: _Border, counts: Sequence[_Counts]) -> bool:
+    all_of = list(zip(counts, began.blocks, found.blocks, strict=True))
+    if sum(one.bytes_in(start, stop) for one, start, stop in all_of) > OBJECT_BYTES:
+        return True
+    return sum(one.told_bytes_in(start, stop) for one, start, stop in all_of) > SPAN_BYTES
 
 
 def weave(span: Mapping[str, Json], desk: Desk) -> Mapping[str, Json]:

@@ -59,16 +59,16 @@ def nearest_ms(seconds: Fraction) -> Fraction:
 def samples_heard(path: Path) -> int:
     """Return how many samples of its first sound a video presents.
 
-    Of an MP4 libavformat decodes the last packet whole, and says how much of it is presented.
+    Of an MP4 libavformat says how much of the last packet is presented, and decodes all of it.
     """
-    [decoded] = [one for one in seen(path) if one.kind == "audio"][:1]
     with av.open(str(path)) as container:
-        if container.format.name == "matroska,webm":
-            return decoded.samples
+        is_matroska = container.format.name == "matroska,webm"
         stream = container.streams.audio[0]
-        packets = [packet for packet in container.demux(stream) if packet.pts is not None]
-    stop = max((packet.pts + packet.duration) * Fraction(packet.time_base) for packet in packets)
-    return round((stop - decoded.times[0]) * stream.rate)
+        last = [packet for packet in container.demux(stream) if packet.size][-1]
+        presented = round((last.duration or 0) * Fraction(last.time_base or 1) * stream.rate)
+    with av.open(str(path)) as container:
+        counts = [frame.samples for frame in container.decode(audio=0)]
+    return sum(counts) - (0 if is_matroska else max(0, counts[-1] - presented))
 
 
 def samples_encoded(path: Path, codec: str) -> int:
