@@ -112,7 +112,7 @@ def test_a_film_is_played_and_its_posters_lead_into_it(console: Console, engine_
     until(lambda: posters.first.evaluate("poster => poster.style.backgroundImage.includes('posters.jpg')"))
     posters.nth(last).click()
     until(lambda: film.evaluate("film => film.currentTime") >= last)
-    # What has no playlist is asked for by ranges: to play its end, its middle is not.
+    # WebM, which is woven in a round of its own: sought, and played to its end.
     page = visit(console, f"/runs/{job}/outputs/net.webm")
     film = page.locator("video")
     until(lambda: film.evaluate("film => film.readyState >= 2"))

@@ -31,7 +31,8 @@ _UNSPECIFIED = 2
 def entry(whole: Whole, blocks: Blocks, *, is_default: bool) -> bytes:
     """Return the description of a track. Raises BrokenVideo where the source does not describe it."""
     stream = whole.stream
-    language = stream.language if len(stream.language) == 3 and stream.language.isalpha() else UNDETERMINED
+    code = stream.language
+    language = code if len(code) == 3 and code.isascii() and code.isalpha() else UNDETERMINED
     parts = [
         unsigned(0xD7, blocks.number),  # TrackNumber
         unsigned(0x73C5, blocks.number),  # TrackUID
@@ -42,7 +43,10 @@ def entry(whole: Whole, blocks: Blocks, *, is_default: bool) -> bytes:
     ]
     if stream.title:
         parts.append(text(0x536E, stream.title))
-    return element(0xAE, *parts, *(_pictures(whole) if stream.kind == "video" else _sound(whole, blocks)))
+    try:
+        return element(0xAE, *parts, *(_pictures(whole) if stream.kind == "video" else _sound(whole, blocks)))
+    except (struct.error, IndexError) as error:
+        raise BrokenVideo(f"the description of stream {stream.index} ends within a field") from error
 
 
 def _pictures(whole: Whole) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Sequence
 from fractions import Fraction
@@ -15,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from fanfold.kinds.video import blocks, ebml, opus, tracks, weaving, webm
+from fanfold.errors import BrokenVideo
+from fanfold.kinds.video import blocks, ebml, opus, trackentries, tracks, weaving, webm
 from fanfold.kinds.video.media import Media, Stream
 from fanfold.kinds.video.recipe import VideoRecipe
 from fanfold.kinds.video.samples import Samples
@@ -336,6 +338,28 @@ def check_structure(data: bytes, tracks: Sequence[Track]) -> None:
     assert cues == keys
     ends = max(Fraction(whole.ends, whole.timescale) for whole, _ in tracks)
     assert segment.one("Info", "4489").real == pytest.approx(float(ends * 1000))
+
+
+@given(st.sampled_from(["vp9", "opus"]), st.data())
+def test_a_description_that_is_cut_off_is_refused(codec: str, data: st.DataObject) -> None:
+    """It comes from the source: whatever it is, it is described or refused."""
+    whole_entry = entries()[codec == "opus"]
+    broken = bytearray(whole_entry[: data.draw(st.integers(8, len(whole_entry)))])
+    where = data.draw(st.integers(8, len(whole_entry) - 1))
+    broken[where:] = broken[where + data.draw(st.integers(0, 8)) :]
+    stream = Stream(0, "audio" if codec == "opus" else "video", codec, 48_000, b"", 0, 960, 0)
+    stored = {0: Stored(PartObject("0", 1), 0, 0, tracks.told(Samples([0], [960], [1], [0])))}
+    whole = Whole(stream, 48_000, bytes(broken), 0, 0, 960, 0, stored)
+    with contextlib.suppress(BrokenVideo):
+        trackentries.entry(whole, blocks.laid([whole])[1][0], is_default=True)
+
+
+def test_without_its_clusters_there_is_no_file() -> None:
+    """What could not be woven is named, and a replay weaves that alone."""
+    recipe = VideoRecipe.model_validate({"segment": "1s", **WEB})
+    result = run(VIDEO, clip("vp9.mp4"), recipe, failing=lambda line: "after" if "weave" in line.span else None)
+    assert result.outputs == {}
+    assert result.folded.missing == [{"weave": "web"}]
 
 
 def test_pictures_that_share_a_millisecond_get_a_finer_clock() -> None:
