@@ -24,12 +24,11 @@ _TYPES = {"mp4": "video/mp4", "mov": "video/quicktime"}
 def merge(round: Round) -> Again | Folded:
     """Ask for what is still to be made, then for the record to be written, then describe the outputs.
 
-    Without any one of its parts a video has no outputs. Raises BrokenVideo, UnsupportedVideo.
+    Raises BrokenVideo, UnsupportedVideo.
     """
-    made = [(line, round.part(line)) for lines in round.lines for line in lines if line.role != INDEX]
-    if missing := [_told(line) for line, part in made if part is None]:
-        return Folded((), {}, missing=missing)
-    parts = [part for _, part in made if part is not None]
+    made = [round.part(line) for lines in round.lines for line in lines if line.role != INDEX]
+    parts = [part for part in made if part is not None]
+    assert len(parts) == len(made), "a recipe of videos tolerates no failed chunk"
     ready = [part for part in parts if "prepare" in part.line.span]
     if ready and len(ready) == len(parts):
         return planning.prepared(round)
@@ -93,13 +92,6 @@ def _woven(round: Round, wholes: Mapping[str, Sequence[Whole]], parts: Sequence[
 def _numbered(round: Round, spans: Sequence[describing.RoledSpan]) -> list[Line]:
     """Return the lines of the round that follows."""
     return [Line(f"{len(round.lines)}-{at:05}", role, span) for at, (role, span) in enumerate(spans)]
-
-
-def _told(line: Line) -> dict[str, Json]:
-    """Return what is missing without a line, and not where each of its samples was."""
-    return {
-        name: line.span[name] for name in ("segment", "start", "stop", "sound", "codec", "weave") if name in line.span
-    }
 
 
 def _lane(line: Line) -> lanes.Lane:

@@ -150,6 +150,15 @@ class VideoRecipe(KindRecipe):
         return self
 
     @model_validator(mode="after")
+    def _tolerates_no_hole(self) -> Self:
+        if Fraction(self.tolerate.rstrip("%")):
+            raise ValueError(
+                "a video tolerates no failed chunk: without a segment pictures, sound and times of a file would not be "
+                "those of the source; leave `tolerate` out, and replay a job that fails: it runs what failed alone"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _names_differ(self) -> Self:
         check_names((rendition.name for rendition in self.renditions), RESERVED)
         return self
