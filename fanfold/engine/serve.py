@@ -75,11 +75,13 @@ async def _serve(home: Home, claim: int, connection: socket.socket, without: fro
     import hypercorn.config
     from hypercorn.asyncio import serve
     from ministack import app
+    from ministack.core import iam_actions
 
     from fanfold.engine import mend, patches, workers
 
-    # MiniStack's Transcribe hears nothing, and makes its words up.
-    del app.SERVICE_HANDLERS["transcribe"]
+    # MiniStack's Transcribe hears nothing, and makes its words up. Without a namespace its calls need no right, and so
+    # it is not a role that seems to lack one.
+    del app.SERVICE_HANDLERS["transcribe"], iam_actions.SERVICE_TO_IAM_NAMESPACE["transcribe"]
     # Was for MiniStack. The functions inherit the environment, and Powertools would take it as theirs.
     del os.environ["LOG_LEVEL"]
     loop = asyncio.get_running_loop()

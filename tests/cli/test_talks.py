@@ -16,6 +16,8 @@ version: 1
 recipes:
   talks:
     video: {transcript: {language: en}, keywords: 12}
+  lectures:
+    video: {transcript: {language: de, engine: transcribe}}
 """
 
 
@@ -35,3 +37,15 @@ def test_a_word_of_a_talk_is_found_at_its_second(engine: Engine, tmp_path: Path)
     assert first["streams"]
     assert " ".join(cue["text"] for cue in cues) == said
     assert told(fanfold(engine, tmp_path, "query", "talks", "--word", "unspoken", "--json")) == []
+
+
+def test_the_engine_has_no_amazon_transcribe_and_makes_nothing_up(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "recipes.yaml").write_text(RECIPES)
+    (tmp_path / "talk.m4a").write_bytes(TWO_CITIES.read_bytes())
+    asked = ("--recipe", "lectures", "--recipes", "recipes.yaml", "--json")
+    done = fanfold(engine, tmp_path, "run", "talk.m4a", *asked)
+    [found] = told(done)
+    assert done.returncode == 1
+    assert found["error"]["name"] == "PermanentError"
+    assert "there is no Amazon Transcribe at http://127.0.0.1" in found["error"]["message"]
+    assert "use `engine: embedded`" in found["error"]["message"]
