@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fanfold.kinds.table.cleaning import span_of
 from fanfold.kinds.table.layout import Column
 from fanfold.kinds.table.values import (
     BOOLEANS,
@@ -140,14 +141,20 @@ def _are_digits(texts: Any, kind: str) -> bool:
 
 def _are_decimals(texts: Any, kind: str) -> bool:
     """Tell quickly that all texts are floats without sign or exponent, if Arrow takes them: it refuses two points."""
-    if kind != "float" or pc.max(pc.binary_length(pc.ascii_trim(texts, "0123456789."))).as_py() != 0:
+    if kind != "float" or _bytes_of(texts).translate(None, b"0123456789."):
         return False
     if pc.starts_with(texts, ".").true_count or pc.ends_with(texts, ".").true_count:
         return False
     zeros = pc.starts_with(texts, "0").true_count
     if zeros and zeros != pc.starts_with(texts, "0.").true_count + pc.equal(texts, "0").true_count:
         return False
-    return bool(pc.max(pc.binary_length(texts)).as_py() <= LONGEST_NUMBER_BYTES)
+    return (pc.max(pc.binary_length(texts)).as_py() or 0) <= LONGEST_NUMBER_BYTES
+
+
+def _bytes_of(texts: Any) -> bytes:
+    """Return all texts of an array behind one another."""
+    start, stop = span_of(texts)
+    return bytes(texts.buffers()[2].slice(start, stop - start)) if stop > start else b""
 
 
 def declared(texts: Any, kind: str) -> Any:

@@ -15,12 +15,18 @@ SPACES = (
 """Every character that `str.strip` takes away."""
 
 
+def span_of(texts: Any) -> tuple[int, int]:
+    """Return where the texts of an Arrow array begin and end in its buffer of data."""
+    if not len(texts):
+        return 0, 0
+    ends = memoryview(texts.buffers()[1]).cast("i")
+    return int(ends[texts.offset]), int(ends[texts.offset + len(texts)])
+
+
 def _text_bytes(texts: Any) -> int:
     """Return how many bytes all texts of an array have together."""
-    if not len(texts):
-        return 0
-    offsets = memoryview(texts.buffers()[1]).cast("i")
-    return int(offsets[texts.offset + len(texts)] - offsets[texts.offset])
+    start, stop = span_of(texts)
+    return stop - start
 
 
 class Cleaner:

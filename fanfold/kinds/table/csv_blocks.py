@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -70,16 +71,13 @@ class CsvBlocks:
         self._parsing = pyarrow.csv.ParseOptions(
             delimiter=dialect.delimiter, quote_char=dialect.quote or False, newlines_in_values=True
         )
-        self._converting = {
-            is_ascii: pyarrow.csv.ConvertOptions(
-                check_utf8=not is_ascii,
-                column_types=dict.fromkeys(layout.names, pa.string()),
-                null_values=sorted(cleaner.nulls),
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=True,
-            )
-            for is_ascii in (True, False)
-        }
+        self._converting = pyarrow.csv.ConvertOptions(
+            check_utf8=False,
+            column_types=dict.fromkeys(layout.names, pa.string()),
+            null_values=sorted(cleaner.nulls),
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+        )
 
     def batches(self, stop: int) -> Iterator[Batch]:
         """Yield the rows that begin before the offset `stop`, and find where the first one behind them does."""
@@ -132,21 +130,33 @@ class CsvBlocks:
         """Return what lies between two row starts; None where Arrow would not read it as `csv.reader` does."""
         if not self._suits_arrow:
             return None
-        data = self._window.bytes(start, stop)
-        if self._layout.encoding != "utf-8":
-            try:
-                data = data.decode(self._layout.encoding).encode()
-            except UnicodeDecodeError:
-                return None
-        if data.startswith(codecs.BOM_UTF8):
+        data = self._utf8(start, stop)
+        if data is None or data[:3].to_pybytes() == codecs.BOM_UTF8:
             return None
         reading = pyarrow.csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=self._layout.names)
         try:
-            table = pyarrow.csv.read_csv(pa.py_buffer(data), reading, self._parsing, self._converting[data.isascii()])
+            table = pyarrow.csv.read_csv(data, reading, self._parsing, self._converting)
         except pa.ArrowInvalid:
-            return None  # rows of too many or too few cells, or bytes that are no UTF-8: found one by one
+            return None  # rows of too many or too few cells: found one by one
         located = _Rows(self._grammar, self._window, start, stop)
-        return Batch([column.combine_chunks() for column in table.columns], table.num_rows, located.where)
+        columns = [column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for column in table.columns]
+        return Batch(columns, table.num_rows, located.where)
+
+    def _utf8(self, start: int, stop: int) -> Any:
+        """Return what lies between two positions as an Arrow buffer of UTF-8, or None where bytes do not decode."""
+        if self._layout.encoding != "utf-8":
+            try:
+                return pa.py_buffer(self._window.bytes(start, stop).decode(self._layout.encoding).encode())
+            except UnicodeDecodeError:
+                return None
+        data = pa.py_buffer(self._window.raw).slice(start, stop - start)
+        # Delimiters and quotes are ASCII, so where all of it is UTF-8 each cell is: one check for millions.
+        ends = pa.py_buffer(struct.pack("=ii", 0, data.size))
+        try:
+            pa.Array.from_buffers(pa.binary(), 1, [None, ends, data]).cast(pa.string())
+        except pa.ArrowInvalid:
+            return None
+        return data
 
     def _by_reader(self, start: int, stop: int) -> Batch:
         width = len(self._layout.columns)
