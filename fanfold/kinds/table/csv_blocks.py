@@ -30,7 +30,7 @@ from fanfold.kinds.table.layout import Dialect, Layout
 from fanfold.kinds.table.rejects import Rejects
 from fanfold.kinds.table.window import Window
 
-BLOCK_UNITS = 2 << 20
+BLOCK_UNITS = 4 << 20
 """About how much is parsed at once: its columns fit a processor's cache."""
 
 _LONE_CR = re.compile(rb"\r(?!\n)")

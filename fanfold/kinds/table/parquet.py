@@ -16,6 +16,9 @@ from fanfold.kinds.table.layout import Column
 
 COMPRESSION, COMPRESSION_LEVEL = "zstd", 1
 
+WRITTEN_VALUES = 1 << 13
+"""How many values Arrow encodes at once; by its own default an eighth, which costs a twentieth more time."""
+
 SAMPLED_VALUES, REPEATING_SHARE = 1 << 12, 0.8
 """A column has a dictionary where so many of its first values are at most this share of different ones."""
 
@@ -41,6 +44,7 @@ def row_group(batches: Sequence[Any], kinds: Any) -> bytes:
         version="2.6",
         compression=COMPRESSION,
         compression_level=COMPRESSION_LEVEL,
+        write_batch_size=WRITTEN_VALUES,
         store_schema=False,
         use_dictionary=sorted(repeating),
         column_encoding={field.name: _encoding(field.type) for field in kinds if field.name not in repeating},
