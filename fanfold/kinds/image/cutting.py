@@ -37,8 +37,8 @@ def cut(source: Source, recipe: ImageRecipe, layout: Json, span: Box, desk: Desk
             _keep(desk, f"{PLAIN}-{level - times}", pictures[PLAIN], core, held)
         if recipe.tiles:
             picture = pictures.get(FLAT, pictures[PLAIN])
-            for tile in tiles.grid(*grid.sides(times), recipe.tiles.size, recipe.tiles.overlap, core):
-                made.append(tiles.encoded(picture, tile, level - times, recipe.tiles, *held[:2]))
+            shown = tiles.grid(*grid.sides(times), recipe.tiles.size, recipe.tiles.overlap, core)
+            made.extend(tiles.encoded(picture, shown, level - times, recipe.tiles, *held[:2]))
         pictures = {name: halve(picture) for name, picture in pictures.items()}
     core, held = grid.halved(span, grid.halvings), grid.halved(outer, grid.halvings)
     for name, picture in pictures.items():

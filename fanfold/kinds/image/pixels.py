@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pyvips
+from PIL import Image
 
 from fanfold.errors import BrokenImage, NotAnImage, TooManyPixels
 from fanfold.kinds.image.formats import Format
@@ -196,6 +197,12 @@ def in_memory(data: bytes | bytearray | memoryview, width: int, height: int, ban
     """Return an image of plain pixels, row by row."""
     image = pyvips.Image.new_from_memory(data, width, height, bands, "uchar")
     return image.copy(interpretation="b-w" if bands < 3 else "srgb")
+
+
+def in_pillow(image: pyvips.Image) -> Image.Image:
+    """Return an image without alpha, in memory once more, as Pillow's."""
+    mode = "L" if image.bands == 1 else "RGB"
+    return Image.frombuffer(mode, (image.width, image.height), image.write_to_memory(), "raw", mode, 0, 1)
 
 
 def flattened(image: pyvips.Image) -> pyvips.Image:

@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pyvips
-from PIL import Image
 
-from fanfold.kinds.image.pixels import in_memory
+from fanfold.kinds.image.pixels import in_memory, in_pillow
 
 STRIP_BYTES = 4 << 20
 """What is halved at once: as much as memory near the core holds, and at least two rows."""
-
-_MODES = {1: "L", 3: "RGB"}
 
 
 def halve(image: pyvips.Image) -> pyvips.Image:
@@ -25,13 +22,12 @@ def halve(image: pyvips.Image) -> pyvips.Image:
 
 
 def _halve_plain(image: pyvips.Image) -> pyvips.Image:
-    width, mode = image.width, _MODES[image.bands]
+    width = image.width
     rows = max(2, STRIP_BYTES // (width * image.bands) // 2 * 2)
     halves = []
     for top in range(0, image.height, rows):
-        sides = width, min(rows, image.height - top)
-        pixels = image.crop(0, top, *sides).write_to_memory()
-        halves.append(Image.frombuffer(mode, sides, pixels, "raw", mode, 0, 1).reduce(2).tobytes())
+        strip = image.crop(0, top, width, min(rows, image.height - top))
+        halves.append(in_pillow(strip).reduce(2).tobytes())
     return in_memory(b"".join(halves), (width + 1) // 2, (image.height + 1) // 2, image.bands)
 
 

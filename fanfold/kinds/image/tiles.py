@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 import pyvips
 
-from fanfold.kinds.image.encoding import encode
+from fanfold.kinds.image.encoding import pieces
 from fanfold.kinds.image.pyramid import Levels
 from fanfold.kinds.image.recipe import EXTENSIONS, Tiles
 from fanfold.kinds.image.supertiles import Box
@@ -65,15 +67,22 @@ def cut(levels: Levels, tiles: Tiles) -> Iterator[tuple[str, bytes]]:
     """
     pyramid = list(levels)
     for level, picture in zip(range(len(pyramid) - 1, -1, -1), pyramid, strict=True):
-        for tile in grid(picture.width, picture.height, tiles.size, tiles.overlap):
-            yield encoded(picture, tile, level, tiles)
+        shown = grid(picture.width, picture.height, tiles.size, tiles.overlap)
+        yield from encoded(picture, shown, level, tiles)
 
 
-def encoded(picture: pyvips.Image, tile: Tile, level: int, tiles: Tiles, left: int = 0, top: int = 0) -> Named:
-    """Return the name and the bytes of a tile; `picture` begins at (left, top) of its level."""
-    piece = picture.crop(tile.left - left, tile.top - top, tile.right - tile.left, tile.bottom - tile.top)
-    name = f"tiles_files/{level}/{tile.x}_{tile.y}.{EXTENSIONS[tiles.format]}"
-    return name, encode(piece, tiles.format, tiles.quality)
+def encoded(
+    picture: pyvips.Image, shown: Iterable[Tile], level: int, tiles: Tiles, left: int = 0, top: int = 0
+) -> Iterator[Named]:
+    """Yield the name and the bytes of tiles, given row by row; `picture` begins at (left, top) of its level."""
+    for _, several in groupby(shown, key=attrgetter("y")):
+        row = list(several)
+        first, last = row[0], row[-1]
+        strip = picture.crop(first.left - left, first.top - top, last.right - first.left, first.bottom - first.top)
+        piece = pieces(strip, tiles.format, tiles.quality)
+        for tile in row:
+            name = f"tiles_files/{level}/{tile.x}_{tile.y}.{EXTENSIONS[tiles.format]}"
+            yield name, piece(tile.left - first.left, tile.right - first.left)
 
 
 def write(made: Iterable[Named], desk: Desk) -> int:

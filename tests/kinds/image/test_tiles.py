@@ -7,6 +7,7 @@ import pyvips
 
 from fanfold import kinds
 from fanfold.kinds.image import fitting, pyramid
+from fanfold.kinds.image.encoding import encode, pieces
 from fanfold.kinds.image.pixels import flattened
 from fanfold.kinds.image.recipe import ImageRecipe
 from tests.kinds.driver import run
@@ -30,6 +31,16 @@ def test_every_tile_has_the_bytes_of_dzsave(mode: str, format: str, size: int, o
     if format == "jpeg":
         whole = flattened(whole)
     assert tiles_of(data, size=size, overlap=overlap, format=format) == dzsave(whole, size, overlap, SUFFIXES[format])
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_jpeg_by_pillow_has_the_bytes_of_one_by_libvips_at_every_quality(mode: str) -> None:
+    """Though libvips keeps the colours at full resolution from 90 on; the piece is no multiple of a block."""
+    data = saved(picture(301, 157, mode), "PNG")
+    whole = pyvips.Image.pngload_buffer(data)
+    for quality in range(1, 101):
+        ours = pieces(whole, "jpeg", quality)(7, 90)
+        assert ours == encode(whole.crop(7, 0, 83, 157), "jpeg", quality), quality
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
