@@ -16,13 +16,18 @@ from fanfold.kinds.video.clusters import Chain
 from fanfold.kinds.video.elements import element, void
 from fanfold.model import Json, Source
 
+VOID_BYTES = 1 << 30
+"""How large a Void is at most: libavformat counts in 31 bits how far it may skip."""
+
 
 @dataclass(frozen=True, slots=True)
-class Overlaid:
-    """A source of which some bytes are others."""
+class Voided:
+    """A source of which the bytes up to `stop` from the first of some places on are Void elements, and never read."""
 
     source: Source
-    laid: Sequence[tuple[int, bytes]]
+    headers: Sequence[tuple[int, bytes]]
+    """The places of the elements, and how each begins."""
+    stop: int
 
     @property
     def size_bytes(self) -> int:
@@ -30,12 +35,16 @@ class Overlaid:
 
     def read(self, start: int, stop: int) -> bytes:
         """Return the bytes in [start, stop), cut at the end."""
-        data = self.source.read(start, stop)
-        for at, over in self.laid:
-            first, last = max(at, start), min(at + len(over), start + len(data))
-            if first < last:
-                data = data[: first - start] + over[first - at : last - at] + data[last - start :]
-        return data
+        first = self.headers[0][0]
+        before = self.source.read(start, min(stop, first)) if start < first else b""
+        within = bytearray(max(0, min(stop, self.stop) - max(start, first)))
+        base = max(start, first)
+        for at, header in self.headers:
+            if at + len(header) > base and at < base + len(within):
+                shown = header[max(0, base - at) : base + len(within) - at]
+                within[max(0, at - base) : max(0, at - base) + len(shown)] = shown
+        behind = self.source.read(max(start, self.stop), stop) if stop > self.stop else b""
+        return before + bytes(within) + behind
 
 
 class ClusterShare:
@@ -59,7 +68,8 @@ class ClusterShare:
         if self._begin is None:
             return
         if start:
-            self.view = Overlaid(source, list(_voids(source, found.cluster, probed, self._begin)))
+            headers = list(_voids(source, found.cluster, probed, self._begin))
+            self.view = Voided(source, headers, self._begin) if headers else source
         self._chain = Chain(source, self._begin, found.stop)
 
     def packets(self, found: InputContainer, streams: Sequence[Stream]) -> Iterator[Packet[Any]]:
@@ -104,6 +114,7 @@ def _voids(source: Source, cluster: int, probed: int, begin: int) -> Iterator[tu
     if at >= begin:
         return
     for end in (begin,) if outer is None else (outer, begin):
-        if at < end:
-            yield at, void(end - at)
-            at = end
+        while at < end:
+            length = end - at if end - at <= VOID_BYTES else VOID_BYTES // 2
+            yield at, void(length)
+            at += length

@@ -30,13 +30,14 @@ class LaidOut:
     read_bytes: list[int]
 
 
-def laid_out(data: bytes, shares: Sequence[Json]) -> LaidOut:
+def laid_out(data: bytes | CountingSource, shares: Sequence[Json]) -> LaidOut:
     """Lay a clip out as a plan's workers would, its shares given."""
-    layout = json_copy(VIDEO.plan(CountingSource(data), RECIPE).layout)
+    source = CountingSource(data) if isinstance(data, bytes) else data
+    layout = json_copy(VIDEO.plan(source, RECIPE).layout)
     store: dict[str, bytes] = {}
     parts, read_bytes = [], []
     for number, share in enumerate(shares):
-        source = CountingSource(data)
+        source.reads.clear()
         line = Line(f"0-{number:05}", "encode", {"prepare": share})
         desk = MemoryDesk(line, store)
         facts = json_copy(preparing.prepare(source, layout, share, desk))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fanfold.errors import FanfoldError
-from fanfold.kinds.video import clusters, dividing, transport
+from fanfold.kinds.video import clusters, dividing, matroska, transport
+from fanfold.kinds.video.elements import void
 from fanfold.kinds.video.recipe import VideoRecipe
 from tests.kinds.driver import CountingSource, run
 from tests.kinds.video.clips import CLIPS, H264, clip
@@ -184,6 +185,49 @@ def test_what_only_looks_like_a_cluster_is_found_out(monkeypatch: pytest.MonkeyP
     assert [line.span for line in many.rounds[1]] == [{"prepare": True}]
     assert many.outputs == one.outputs
     assert many.folded.repaired == 1
+
+
+class Sparse(CountingSource):
+    """An object of bytes and of numbers of zeros, which take no memory."""
+
+    def __init__(self, pieces: Sequence[bytes | int]) -> None:
+        super().__init__(b"")
+        self._pieces = pieces
+        self._starts = [0, *accumulate(one if isinstance(one, int) else len(one) for one in pieces)]
+
+    @property
+    def size_bytes(self) -> int:
+        return self._starts[-1]
+
+    def read(self, start: int, stop: int) -> bytes:
+        found = b""
+        for one, (begins, ends) in zip(self._pieces, pairwise(self._starts), strict=True):
+            first, last = max(start, begins), min(stop, ends)
+            if first < last:
+                found += bytes(last - first) if isinstance(one, int) else one[first - begins : last - begins]
+        self.reads.append((start, start + len(found)))
+        return found
+
+
+def test_a_share_far_behind_the_beginning_is_led_to_without_reading_what_lies_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Behind 6 GiB, which nothing counts in 31 bits: neither of the object, nor of what stands for it."""
+    data = made("live.mkv")
+    at = next(at for at in cluster_starts(data) if at > 150_000)
+    header = void(1 << 30)
+    source = Sparse([data[:at], *[header, (1 << 30) - len(header)] * 6, data[at:]])
+    near = laid_out(data, shares_at([at], len(data)))
+    seen: list[int] = []
+    read = matroska.Voided.read
+    monkeypatch.setattr(
+        matroska.Voided, "read", lambda self, start, stop: (seen.append(stop - start), read(self, start, stop))[1]
+    )
+    far = laid_out(source, shares_at([at + (6 << 30)], source.size_bytes))
+    assert far.follow
+    assert far.tracks == near.tracks
+    assert far.read_bytes[1] < 3 << 20
+    assert 0 < sum(seen) < 3 << 20
 
 
 @pytest.mark.parametrize("damage", [b"\xff", b"\x00" * 40, b"\x1f\x43\xb6\x75"])
