@@ -32,6 +32,8 @@ from fanfold.model import Again, Folded, Line, Part, PartObject, Round  # noqa: 
 WORKERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 RENDITIONS = [{"name": "web", "height": 360, "crf": 23}]
 HLS = [{"name": "live", "format": "hls"}]
+SCALED_SEGMENT_S = 4
+MERGED, MERGED_SEGMENT_S = (10, 100, 1000), 10
 SETTINGS = "-vf scale=640:360:flags=bicubic -pix_fmt yuv420p -c:v libx264 -preset medium -crf 23 -c:a copy"
 
 
@@ -152,49 +154,82 @@ def psnr(path: Path, reference: Path) -> float:
     return float(re.search(r"average:(\S+)", told)[1])  # type: ignore[index]
 
 
-def clip(path: Path, seconds: int) -> Path:
-    """Make a video of that length: moving patterns, noise and a tone, 720p, a keyframe every two seconds."""
-    pictures = f"testsrc2=size=1280x720:rate=30:duration={seconds},noise=alls=12:allf=t:all_seed=7"
+def clip(path: Path, seconds: int, size: str = "1280x720") -> Path:
+    """Make a video of that length: moving patterns, noise and a tone, a keyframe every two seconds."""
+    pictures = f"testsrc2=size={size}:rate=30:duration={seconds},noise=alls=12:allf=t:all_seed=7"
     sound = f"aevalsrc='sin(2*PI*(300+20*mod(t,10))*t)/2':sample_rate=48000:duration={seconds}"
     words = f"-f lavfi -i {pictures} -f lavfi -i {sound} -pix_fmt yuv420p -c:v libx264 -preset ultrafast -crf 26 -g 60"
     run_ffmpeg(*words.split(), "-c:a", "aac", str(path))
     return path
 
 
-def measure(seconds: int, segment: str) -> dict[str, Any]:
-    """Measure all claims on one clip."""
+def repeated(path: Path, times: int, to: Path) -> Path:
+    """Make a video that shows another one so many times."""
+    run_ffmpeg("-stream_loop", str(times - 1), "-i", str(path), "-c", "copy", str(to))
+    return to
+
+
+def beside_ffmpeg(folder: Path, seconds: int, segment: str) -> dict[str, Any]:
+    """Encode a video in segments, and in one run of ffmpeg, with two cores each."""
     cores = min(2, os.cpu_count() or 1)
+    path = clip(folder / "clip.mp4", seconds)
+    recipe = VideoRecipe.model_validate({"segment": segment, "metadata": False, "renditions": RENDITIONS})
+    whole_path = folder / "whole.mp4"
+    words = ["-i", str(path), *SETTINGS.split(), "-threads", str(ffmpeg.THREADS), str(whole_path)]
+    runs = []
+    for _ in range(2):  # the second of each counts: both find the file in memory
+        _, whole = timed(lambda: run_ffmpeg(*words))
+        ours = in_segments(path, recipe, folder, cores)
+        runs.append((whole, ours))
+    whole, ours = runs[-1]
+    made = assembled(ours.pop("folded"), "web.mp4", folder / "web.mp4")
+    return {
+        "seconds": seconds,
+        "segment": segment,
+        "bytes": path.stat().st_size,
+        "whole": whole,
+        "segments": ours,
+        "psnr": {"whole": psnr(whole_path, path), "segments": psnr(made, path)},
+        "sizes": {"whole": whole_path.stat().st_size, "segments": made.stat().st_size},
+    }
+
+
+def scaled(folder: Path) -> dict[str, Any]:
+    """Encode a video of as many segments as the most workers, one after the other, each with the machine to itself."""
+    few = 16
+    path = clip(folder / "short.mp4", few * SCALED_SEGMENT_S, "320x180")
+    long = repeated(path, WORKERS[-1] // few, folder / "long.mp4")
+    asked = {"segment": f"{SCALED_SEGMENT_S}s", "metadata": False, "renditions": [{"name": "web", "height": 144}]}
+    found = in_segments(long, VideoRecipe.model_validate(asked), folder, 1)
+    return {name: found[name] for name in ("planning_s", "merging_s", "parts_s")}
+
+
+def merged(folder: Path) -> dict[str, Any]:
+    """Merge HLS of ever more segments; the first time, which loads the modules, counts for nothing."""
+    path = clip(folder / "small.mp4", MERGED_SEGMENT_S * MERGED[0], "160x90")
+    recipe = VideoRecipe.model_validate({"segment": f"{MERGED_SEGMENT_S}s", "metadata": False, "renditions": HLS})
+    lengths = {}
+    for count in (MERGED[0], *MERGED):
+        long = repeated(path, count // MERGED[0], folder / f"{count}.mp4")
+        found = in_segments(long, recipe, folder, min(2, os.cpu_count() or 1))
+        written = [output for output in found["folded"].outputs if not output.placed]
+        lengths[str(count)] = {
+            "merging_s": found["merging_s"],
+            "placed": len(found["folded"].outputs) - len(written),
+            "placed_bytes": sum(output.size_bytes for output in found["folded"].outputs if output.placed),
+            "written": len(written),
+            "written_bytes": sum(output.size_bytes for output in written),
+            "copied": sum(not isinstance(piece, bytes) for output in written for piece in output.pieces),
+        }
+    return lengths
+
+
+def measure(seconds: int, segment: str) -> dict[str, Any]:
+    """Measure all claims."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        path = clip(folder / "clip.mp4", seconds)
-        recipe = VideoRecipe.model_validate({"segment": segment, "metadata": False, "renditions": RENDITIONS})
-        whole_path = folder / "whole.mp4"
-        words = ["-i", str(path), *SETTINGS.split(), "-threads", str(ffmpeg.THREADS), str(whole_path)]
-        runs = []
-        for _ in range(2):  # the second of each counts: both find the file in memory
-            _, whole = timed(lambda: run_ffmpeg(*words))
-            ours = in_segments(path, recipe, folder, cores)
-            runs.append((whole, ours))
-        whole, ours = runs[-1]
-        made = assembled(ours.pop("folded"), "web.mp4", folder / "web.mp4")
-        quality = {"whole": psnr(whole_path, path), "segments": psnr(made, path)}
-        lengths = {}
-        for times in (1, 2, 4):
-            long = folder / f"long-{times}.mp4"
-            run_ffmpeg("-stream_loop", str(times - 1), "-i", str(path), "-c", "copy", str(long))
-            hls = VideoRecipe.model_validate({"segment": segment, "metadata": False, "renditions": HLS})
-            found = in_segments(long, hls, folder, cores)
-            lengths[str(seconds * times)] = {"merging_s": found["merging_s"], "parts": len(found["parts_s"])}
-        return {
-            "seconds": seconds,
-            "segment": segment,
-            "bytes": path.stat().st_size,
-            "whole": whole,
-            "segments": ours,
-            "psnr": quality,
-            "sizes": {"whole": whole_path.stat().st_size, "segments": made.stat().st_size},
-            "merging": lengths,
-        }
+        encoded = beside_ffmpeg(folder, seconds, segment)
+        return encoded | {"scaled": scaled(folder), "merged": merged(folder)}
 
 
 def finished_s(parts: list[float], workers: int) -> float:
@@ -218,19 +253,38 @@ def text(found: dict[str, Any]) -> str:
         f"segments / one ffmpeg   {ours['wall_s'] / whole['wall_s']:7.2f} x wall "
         f"{ours['cpu_s'] / whole['cpu_s']:7.2f} x CPU  claimed 1.10 x",
         "",
-        "workers  encoding by measured parts, s   beside one ffmpeg",
+        *scaling(found["scaled"]),
+        "",
+        f"HLS of segments of {MERGED_SEGMENT_S} s with sound: what Merge takes, and what it writes",
     ]
-    for workers in WORKERS:
-        seconds = finished_s(ours["parts_s"], workers)
-        total = ours["planning_s"] + seconds + ours["merging_s"]
-        lines.append(f"{workers:7}  {total:30.2f}   {whole['wall_s'] / total:.1f} x")
-    lines += ["", "HLS: what Merge takes, by the length of the video"]
-    for seconds, one in found["merging"].items():
-        per_part = one["merging_s"] / one["parts"] * 1000
+    for count, one in found["merged"].items():
+        assert not one["copied"], "a byte of media passes through Merge"
         lines.append(
-            f"{seconds:>7} s  {one['merging_s'] * 1000:8.1f} ms  {per_part:.2f} ms a segment, no byte of it read"
+            f"{count:>6} segments {one['merging_s'] * 1000:8.1f} ms  {one['written']} objects of "
+            f"{one['written_bytes']:,} bytes; {one['placed']:,} of {one['placed_bytes']:,} bytes are put in their place"
         )
     return "\n".join(lines)
+
+
+def scaling(found: dict[str, Any]) -> list[str]:
+    """Return how long more and more workers take, by measured parts, and what keeps them from being faster."""
+    parts = found["parts_s"]
+    alone = found["planning_s"] + found["merging_s"]
+    one = alone + sum(parts)
+    lines = [
+        f"{len(parts)} segments of {SCALED_SEGMENT_S} s of 180p to 144p H.264, each measured alone: "
+        f"{min(parts):.2f} to {max(parts):.2f} s, {sum(parts):.1f} s together",
+        f"planning {found['planning_s']:.2f} s, merging {found['merging_s']:.2f} s: of one function each",
+        "workers      all, s   faster   of the ideal",
+    ]
+    for workers in WORKERS:
+        total = alone + finished_s(parts, workers)
+        lines.append(f"{workers:7}  {total:10.2f}  {one / total:6.1f} x  {one / total / workers:10.0%}")
+    least = alone + max(parts)
+    return [
+        *lines,
+        f"never below {least:.2f} s: planning, the longest part, merging; starts of functions and S3 left out",
+    ]
 
 
 def main() -> None:
