@@ -1,6 +1,7 @@
-"""What is no MP4, laid out before it is cut: by many workers, beside one, and beside ffmpeg that remuxes it whole.
+"""Lay Matroska and MPEG-TS out by many workers, by one, and beside ffmpeg, which remuxes them whole.
 
-python benchmarks/laying_out.py [--seconds 60] [--times 8]
+Run: uv run python benchmarks/laying_out.py [--seconds N] [--times N]. Each share runs by itself, one after the other;
+what more workers bring is computed of that. Nothing here is a test.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.video import FileDesk, FileSource, finished_s, run_ffmpeg, timed  # noqa: E402
+from video import FileDesk, FileSource, finished_s, run_ffmpeg, timed  # noqa: E402
+
 from fanfold.kinds import video  # noqa: E402
 from fanfold.kinds.video.recipe import VideoRecipe  # noqa: E402
 from fanfold.model import Json, Line  # noqa: E402
@@ -61,6 +63,8 @@ def measured(path: Path, folder: Path) -> str:
     _, remuxing = timed(lambda: run_ffmpeg("-i", str(path), "-c", "copy", str(folder / "whole.mp4")))
     one_s, _ = laid_out(path, plan.layout, True, folder)
     shares = [line.span["prepare"] for line in plan.lines]
+    if len(shares) == 1:
+        raise SystemExit(f"{size:,} bytes are one share: ask for a longer clip")
     parts = [laid_out(path, plan.layout, share, folder) for share in shares]
     besides = [read - (stop - start) for (_, read), (start, stop) in zip(parts, shares, strict=True)]
     lines = [
