@@ -78,12 +78,17 @@ class Job:
         end = words[-room:].strip("-") if room > 0 else ""
         return "-".join(filter(None, (self.recipe_name, end, tail)))
 
-    def fingerprint(self, line: Line, layout: Json, parts_version: int) -> str:
-        """Return what a part's bytes depend on, in short: equal fingerprints, equal parts."""
+    def ground(self, layout: Json, parts_version: int) -> str:
+        """Return what the bytes of all parts of a layout depend on, in short.
+
+        A layout may be as long as the plan: made for each line anew, it would cost the square of that.
+        """
         source = self.source
-        essence = self.recipe.body.essence()
-        work = [layout, line.role, dict(line.span), parts_version]
-        return digest([source.bucket, source.key, source.version, essence, *work])[:16]
+        return digest([source.bucket, source.key, source.version, self.recipe.body.essence(), layout, parts_version])
+
+    def fingerprint(self, line: Line, ground: str) -> str:
+        """Return what a part's bytes depend on, in short: equal fingerprints, equal parts."""
+        return digest([ground, line.role, dict(line.span)])[:16]
 
     def to_json(self) -> dict[str, Any]:
         """Return the input of the job's executions."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import IO, Any
 
 from fanfold import __version__, kinds, publishing
@@ -42,6 +42,8 @@ class Setting:
     job: Job
     kind: Kind
     keys: Keys
+    grounds: list[tuple[Json, str]] = field(default_factory=list)
+    """What parts of the layouts that were met depend on."""
 
     @classmethod
     def of(cls, job: Job, stores: Stores) -> Setting:
@@ -67,7 +69,11 @@ class Setting:
         return [line_from_json(json.loads(text)) for text in self.work.get(self.keys.plan(round)).splitlines()]
 
     def fingerprint(self, line: Line, layout: Json) -> str:
-        return self.job.fingerprint(line, layout, self.kind.parts_version)
+        ground = next((made for known, made in self.grounds if known is layout), None)
+        if ground is None:
+            ground = self.job.ground(layout, self.kind.parts_version)
+            self.grounds.append((layout, ground))
+        return self.job.fingerprint(line, ground)
 
     def find_part(self, line: Line, layout: Json) -> Part | None:
         """Return the part of a line if it was finished, by this job or by one that it may reuse.

@@ -52,7 +52,7 @@ def test_a_part_depends_on_what_makes_its_bytes_and_on_nothing_else() -> None:
     line = Line("0-00001", "rows", {"start": 0, "stop": 5})
 
     def of(made: Job, line: Line = line, layout: object = None, version: int = 1) -> str:
-        return made.fingerprint(line, layout, version)
+        return made.fingerprint(line, made.ground(layout, version))
 
     base = of(job())
     assert base == of(replace(job(tolerate="5%", concurrency=3), recipe_name="x", sequencer="9"))

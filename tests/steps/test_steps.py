@@ -109,6 +109,20 @@ def test_a_chunk_that_fails_beyond_that_ends_the_map_and_writes_no_output(stores
     assert output(stores, job, "result.json") is None
 
 
+def test_a_merge_reads_a_layout_once_however_many_lines_it_holds_for(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A layout may be as long as the plan: what the fingerprints share is made of it once."""
+    job = job_of(stores, b"abcdefghij")
+    round = steps.split(job.to_json() | {"execution": "e"}, stores)
+    for text in stores.work.get(round["plan"]).splitlines():
+        steps.work({"job": job.id, "execution": "e", "line": json.loads(text), "attempt": 1}, stores)
+    plain, made = Job.ground, []
+    monkeypatch.setattr(Job, "ground", lambda *given: made.append(given) or plain(*given))
+    assert steps.merge(round, stores)["chunks"]["processed"] == 5
+    assert len(made) == 1
+
+
 def test_outputs_that_say_why_are_written_before_a_job_is_refused(stores: Stores) -> None:
     job = job_of(stores, b"abz")
     with pytest.raises(InvalidInput, match="too loud"):
