@@ -18,6 +18,8 @@ from PIL import Image
 from fanfold import kinds
 from fanfold.aws import transcribe
 from fanfold.errors import BrokenVideo, FanfoldError
+from fanfold.kinds.video import describing
+from fanfold.kinds.video.media import Media, Stream
 from fanfold.kinds.video.recipe import VideoRecipe
 from fanfold.kinds.video.speech import whisper
 from fanfold.speech import Word
@@ -257,3 +259,16 @@ def test_a_forecast_counts_what_is_looked_at_and_heard() -> None:
     less, more = (VIDEO.forecast(source, recipe, VIDEO.plan(source, recipe)) for recipe in (plain, asked))
     assert more.worker_s > less.worker_s + 3 / 10
     assert more.longest_s > less.longest_s
+
+
+@pytest.mark.parametrize(
+    ("language", "chosen"), [("en", 1), ("de-DE", 2), ("pt-BR", 3), ("zh-TW", 4), ("fr-FR", 0), ("sw-KE", 0)]
+)
+def test_the_sound_in_the_language_of_the_recipe_is_heard(language: str, chosen: int) -> None:
+    """By whatever code the container says it, ISO 639-2 for books or for terms, or with a region; else the default."""
+    sounds = [
+        Stream(at, "audio", "aac", 48_000, b"", 0, 1, 0, language=said, default=at == 0)
+        for at, said in enumerate(("spa", "eng", "ger", "pt-PT", "chi"))
+    ]
+    media = Media("mp4", "0", "1", None, sounds, [(0, 1)])
+    assert describing.spoken(media, language).index == chosen
