@@ -28,7 +28,8 @@ from fanfold.errors import PermanentError, TranscriptionFailed, TransientError
 from fanfold.speech import RATE, SAMPLE_BYTES, Transcriber, Word
 
 FOLDER = "jobs/transcribe/"
-"""Where sounds and answers lie; they expire with the jobs' own objects."""
+"""Where sounds and answers lie, and the `.write_access_check_file.temp` by which Transcribe sees that it may write there;
+they expire with the jobs' own objects."""
 
 LEAST_BYTES = RATE * SAMPLE_BYTES
 """One second: shorter sound, of which less than half a second is refused, is sent with silence behind it."""

@@ -95,7 +95,8 @@ def needs(service: str, operation: str, params: dict[str, Any]) -> Iterator[Need
         yield f"transcribe:{operation}", "*"
         # Done by Transcribe in the caller's name.
         yield "s3:GetObject", "arn:aws:s3:::" + params["Media"]["MediaFileUri"].removeprefix("s3://")
-        yield "s3:PutObject", f"arn:aws:s3:::{params['OutputBucketName']}/{params['OutputKey']}"
+        folder, _, name = f"arn:aws:s3:::{params['OutputBucketName']}/{params['OutputKey']}".rpartition("/")
+        yield from (("s3:PutObject", f"{folder}/{one}") for one in (name, ".write_access_check_file.temp"))
     elif service == "transcribe":
         yield (
             f"transcribe:{operation}",
