@@ -28,7 +28,7 @@ from fanfold.errors import PermanentError, TranscriptionFailed, TransientError
 from fanfold.speech import RATE, SAMPLE_BYTES, Transcriber, Word
 
 FOLDER = "jobs/transcribe/"
-"""Where sounds and answers lie, and the `.write_access_check_file.temp` by which Transcribe sees that it may write there;
+"""Where sounds and answers lie, and the `.write_access_check_file.temp` by which Transcribe sees that it may write;
 they expire with the jobs' own objects."""
 
 LEAST_BYTES = RATE * SAMPLE_BYTES
