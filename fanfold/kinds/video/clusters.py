@@ -20,8 +20,13 @@ INSIDE = frozenset({TIMESTAMP, 0xA3, 0xA0, 0xA7, 0xAB, 0x5854, 0xAF, VOID, CRC})
 """What a cluster is made of: Timestamp, SimpleBlock, BlockGroup, Position, PrevSize, SilentTracks, EncryptedBlock."""
 
 CUES_LIMIT_BYTES = 16 << 20
+SEEK_HEAD_LIMIT_BYTES = 64 << 10
+
 HEAD_LIMIT = 1000
 """The most elements before the first cluster."""
+
+LOOKS_LIMIT = 1000
+"""How much in one share may begin like a cluster and be none."""
 
 LOOKED_BYTES = 1 << 20
 """How much is looked through at once."""
@@ -54,7 +59,7 @@ def segment(source: Source) -> Segment | None:
             return Segment(found.body, stop, at, seeks)
         if one is None or one.stop is None or one.stop > stop:
             break
-        if one.id == SEEK_HEAD:
+        if one.id == SEEK_HEAD and one.stop - one.body <= SEEK_HEAD_LIMIT_BYTES:
             seeks |= dict(_seeks(source, one, found.body))
         elif one.id == CUES:
             seeks[CUES] = at
@@ -91,7 +96,7 @@ def cued(source: Source, found: Segment) -> list[int]:
 
 def find(source: Source, start: int, stop: int, end: int) -> int | None:
     """Return where the first cluster begins in [start, stop), as far as its looks tell; `end`: of the segment."""
-    mark = CLUSTER.to_bytes(4, "big")
+    mark, looks = CLUSTER.to_bytes(4, "big"), 0
     for begin in range(start, stop, LOOKED_BYTES):
         # The mark may begin in this block and end in the next one.
         data = source.read(begin, min(begin + LOOKED_BYTES, stop) + len(mark) - 1)
@@ -99,6 +104,9 @@ def find(source: Source, start: int, stop: int, end: int) -> int | None:
         while at >= 0:
             if _is_likely(source, begin + at, end):
                 return begin + at
+            looks += 1
+            if looks == LOOKS_LIMIT:
+                return None
             at = data.find(mark, at + 1)
     return None
 

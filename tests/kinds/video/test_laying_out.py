@@ -230,6 +230,16 @@ def test_a_share_far_behind_the_beginning_is_led_to_without_reading_what_lies_be
     assert 0 < sum(seen) < 3 << 20
 
 
+def test_a_million_marks_of_clusters_are_not_all_looked_at() -> None:
+    """Each names another place, where what follows is to be read."""
+    marks = [
+        b"\x1f\x43\xb6\x75\x01" + (1_000_000 - 16 * at).to_bytes(7, "big") + b"\xe7\x82\0\0" for at in range(60_000)
+    ]
+    source = CountingSource(b"".join(marks) + bytes(1_000_000))
+    assert clusters.find(source, 0, 960_000, source.size_bytes) is None
+    assert len(source.reads) < 5000
+
+
 @pytest.mark.parametrize("damage", [b"\xff", b"\x00" * 40, b"\x1f\x43\xb6\x75"])
 def test_what_breaks_within_is_as_one_worker_finds_it(damage: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster that is none ends the chain: where it does, one worker lays out all of it."""
