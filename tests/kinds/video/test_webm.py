@@ -354,14 +354,6 @@ def test_a_description_that_is_cut_off_is_refused(codec: str, data: st.DataObjec
         trackentries.entry(whole, blocks.laid([whole])[1][0], is_default=True)
 
 
-def test_without_its_clusters_there_is_no_file() -> None:
-    """What could not be woven is named, and a replay weaves that alone."""
-    recipe = VideoRecipe.model_validate({"segment": "1s", **WEB})
-    result = run(VIDEO, clip("vp9.mp4"), recipe, failing=lambda line: "after" if "weave" in line.span else None)
-    assert result.outputs == {}
-    assert result.folded.missing == [{"weave": "web"}]
-
-
 def test_pictures_that_share_a_millisecond_get_a_finer_clock() -> None:
     """2,000 pictures a second: none falls upon another."""
     store = {"0": bytes(40)}
