@@ -37,7 +37,7 @@ def shares(source: Source, form: Container, probed: int, streams: Sequence[Mappi
         case "mpegts":
             cuts = [at - at % PACKET_BYTES for at in even]
         case _:
-            cuts = []
+            cuts = even
     bounds = [0, *sorted({cut for cut in cuts if cut > probed}), size]
     return [[start, stop] for start, stop in pairwise(bounds)] if len(bounds) > 2 else [True]
 

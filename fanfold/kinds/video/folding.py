@@ -12,12 +12,16 @@ from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from fanfold.kinds.video.movie import Track
 from fanfold.kinds.video.muxing import IDENTITY
 from fanfold.kinds.video.sink import DATA
 from fanfold.model import Json, Part, PartObject
+
+APART_LIMIT_S = 1
+"""How far streams may be apart where frames are counted; from 2 s on libavformat leaves the order of the chunks."""
 
 INDEX = "index"
 """What the object of a part is called that tells where its samples are."""
@@ -68,6 +72,10 @@ class Laid:
         self.sizes += other.sizes
         self.offsets.extend(offset + data_at for offset in other.offsets)
 
+    def move(self, ticks: int) -> None:
+        """Let every time be that much later."""
+        self.pts = array("q", (at + ticks for at in self.pts))
+
     def drop(self, count: int) -> None:
         """Leave out the first samples."""
         for name in ("pts", "lengths", "sizes", "offsets"):
@@ -110,9 +118,12 @@ def folded(
     described: Json = None
     laid: dict[int, Laid] = {}
     stored: list[PartObject] = []
-    for part in parts:
+    for part, moved in zip(parts, shifts([part.facts for part in parts]), strict=True):
         index = part.objects[INDEX]
         told, streams = from_bytes(read(index, 0, index.size_bytes))
+        for number, ticks in moved.items():
+            if number in streams:
+                streams[number].move(ticks)
         # The first one knows how long the object is, and one in whose bytes nothing begins knows of no stream.
         described = described or told
         laid = laid or streams
@@ -147,7 +158,28 @@ def follow_each_other(shares: Sequence[Mapping[str, Any]]) -> bool:
         if behind is not None and not all(map(_are_alike, behind, share["first"])):
             return False
         reached, behind = share["end"], share.get("behind")
-    return True
+    return not are_apart(shares)
+
+
+def shifts(shares: Sequence[Mapping[str, Any]]) -> list[dict[int, int]]:
+    """Return by how many ticks the times of each worker are to be moved, by stream: where each counts for itself."""
+    found: list[dict[int, int]] = [{}]
+    for before, after in pairwise(shares):
+        first, behind = after.get("first_counts", {}), before.get("behind_counts", {})
+        here = found[-1]
+        found.append({int(one): here.get(int(one), 0) + behind[one] - first[one] for one in first if one in behind})
+    return found
+
+
+def are_apart(shares: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether a stream lies so far behind another that a demuxer may go by the index, and not by the order."""
+    for share, moved in zip(shares, shifts(shares), strict=True):
+        for stream, other, late in share.get("late", ()):
+            base = share["bases"]
+            apart = moved.get(other, 0) * base[str(other)] - moved.get(stream, 0) * base[str(stream)]
+            if late + apart > APART_LIMIT_S:
+                return True
+    return False
 
 
 def _are_alike(behind: Sequence[Json], first: Sequence[Json]) -> bool:

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from fanfold.errors import BrokenVideo, NotAVideo, TooManyChunks, UnsupportedVideo
-from fanfold.kinds.video import describing, dividing, folding, probing, weaving
+from fanfold.kinds.video import chunks, describing, dividing, folding, probing, weaving
 from fanfold.kinds.video.choosing import copies_video, has_video, shape
 from fanfold.kinds.video.cutting import cuts
 from fanfold.kinds.video.fragments import durations, lateness, read_fragments
@@ -44,9 +44,10 @@ def plan(source: Source, recipe: VideoRecipe) -> Plan:
         check_length(kept, form)
         with opened(kept, form) as found:
             streams = probing.streams(found)
+            in_order = form != "avi" or chunks.are_interleaved(found)
         probing.check(streams, recipe)
         layout = {"container": form, "probed": kept.prefix}
-        shares = dividing.shares(kept, form, kept.prefix, streams)
+        shares = dividing.shares(kept, form, kept.prefix, streams) if in_order else [True]
         lines = [Line(f"0-{number:05}", ROLE, {"prepare": share}) for number, share in enumerate(shares)]
         return Plan(layout, lines, prepares=True)
     movie = read_movie(kept)

@@ -23,6 +23,7 @@ from av.video.codeccontext import VideoCodecContext
 
 from fanfold.errors import BrokenVideo, NotAVideo, UnsupportedVideo
 from fanfold.kinds.video import folding, opus, probing
+from fanfold.kinds.video.chunks import ChunkShare
 from fanfold.kinds.video.folding import Laid
 from fanfold.kinds.video.fragments import read_fragments
 from fanfold.kinds.video.matroska import ClusterShare
@@ -36,7 +37,11 @@ from fanfold.model import Desk, Json, Source
 READ_BYTES = 1 << 20
 """How much is read at once of an object that is read as a whole."""
 
-SHARES: Mapping[str, Callable[[Source, int, int, int], Share]] = {"matroska": ClusterShare, "mpegts": PacketShare}
+SHARES: Mapping[str, Callable[[Source, int, int, int], Share]] = {
+    "matroska": ClusterShare,
+    "mpegts": PacketShare,
+    "avi": ChunkShare,
+}
 
 JUMP_LIMIT = 1 << 30
 """By how many ticks at most the times that are handed to the muxer grow at once; at 2^31 it ends the process."""
