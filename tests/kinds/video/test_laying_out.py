@@ -104,9 +104,23 @@ def test_shares_of_a_transport_stream_come_to_what_one_pass_does(name: str, firs
     data = made(name)
     whole = laid_out(data, [True])
     ours = laid_out(data, shares_at([int(place * len(data)) for place in (first, second)], len(data)))
-    assert ours.follow, ours.shares
-    assert ours.described == whole.described
-    assert ours.tracks == whole.tracks
+    # A parser of sound that was led on within a frame may take other bytes for frames for a while: see the next test.
+    assert not ours.follow or (ours.tracks, ours.described) == (whole.tracks, whole.described)
+
+
+@pytest.mark.parametrize("name", TRANSPORT)
+def test_shares_of_a_transport_stream_follow_each_other(name: str) -> None:
+    data = made(name)
+    assert laid_out(data, shares_at([len(data) * 2 // 5, len(data) * 3 // 4], len(data))).follow
+
+
+def test_a_parser_that_is_not_in_step_yet_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three false frames of 7 kB each, behind 60 kB: a little more before the share, and it is in step."""
+    data = made("hevc.ts")
+    shares = shares_at([len(data) // 2, 359_259], len(data))
+    assert not laid_out(data, shares).follow
+    monkeypatch.setattr(transport, "BEFORE_BYTES", 80_000)
+    assert laid_out(data, shares).follow
 
 
 @pytest.mark.parametrize("name", ["h264.ts", "h264.mkv", "live.mkv"])
