@@ -12,7 +12,6 @@ from fanfold.kinds.image.pixels import carry, flattened, in_pillow
 
 TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp", "avif": "image/avif"}
 
-
 FULL_COLOUR_QUALITY = 90
 """From here on libvips keeps the colours of a JPEG at full resolution."""
 
