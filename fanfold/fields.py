@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Set
 from fractions import Fraction
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 _UNITS = {"B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB, "KB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -84,9 +84,20 @@ class KindRecipe(Strict):
     """Fields that say how the work is run: a part does not depend on them."""
     chunk_field: ClassVar[str] = "chunk"
     """The field that says how large a chunk is."""
+    whole: ClassVar[str] = ""
+    """Why nothing may be missing of the outputs; empty where a chunk that fails may be."""
 
     concurrency: int = Field(default=40, ge=1, le=10_000)
     tolerate: Share = "0%"
+
+    @model_validator(mode="after")
+    def _tolerates_no_hole(self) -> Self:
+        if self.whole and Fraction(self.tolerate.rstrip("%")):
+            raise ValueError(
+                f"no failed chunk is tolerated here: {self.whole}; leave `tolerate` out, and replay a job that fails: "
+                "it runs what failed alone"
+            )
+        return self
 
     def essence(self) -> dict[str, Any]:
         """Return the fields that a part's bytes depend on."""

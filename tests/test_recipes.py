@@ -74,6 +74,15 @@ def test_a_name_that_is_not_there_is_answered_with_those_that_are() -> None:
         recipes.read(text("")).get("missing")
 
 
+@pytest.mark.parametrize(("kind", "why"), [("image", "every level"), ("video", "without a segment")])
+def test_what_is_seen_has_no_hole(kind: str, why: str) -> None:
+    asked = "version: 1\nrecipes:\n  whole:\n    {}: {{tolerate: {}}}\n"
+    assert recipes.read(asked.format(kind, "0.0%")).get("whole").body.tolerate == "0.0%"
+    for share in ("0.5%", "100%"):
+        with pytest.raises(RecipeError, match=f"no failed chunk is tolerated here: {why}.*replay a job that fails"):
+            recipes.read(asked.format(kind, share))
+
+
 def test_a_recipe_survives_the_journey_through_json_with_the_same_digest() -> None:
     fields = "clean: {null_values: [NA]}, index: {partition: a}, totals: [{by: a, sum: b}]"
     found = recipes.read(text(fields)).get("orders")

@@ -18,14 +18,10 @@ _TYPES = TYPES | {"json": "application/json", "dzi": "application/xml"}
 
 
 def merge(round: Round) -> Again | Folded:
-    """Ask for what is still to be made, then have the record written, then describe the outputs.
-
-    Without any one of its parts an image has no outputs.
-    """
-    made = [(line, round.part(line)) for lines in round.lines for line in lines if line.role != INDEX]
-    if missing := [dict(line.span) for line, part in made if part is None]:
-        return Folded((), {}, missing=missing)
-    parts = [part for _, part in made if part is not None]
+    """Ask for what is still to be made, then have the record written, then describe the outputs."""
+    made = [round.part(line) for lines in round.lines for line in lines if line.role != INDEX]
+    parts = [part for part in made if part is not None]
+    assert len(parts) == len(made), "a recipe of images tolerates no failed chunk"
     if not any(line.role == INDEX for line in round.lines[-1]):
         if again := _next(round, parts[-len(round.lines[-1]) :]) or _fold(round, parts):
             return again

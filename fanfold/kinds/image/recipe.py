@@ -95,6 +95,7 @@ class ImageRecipe(KindRecipe):
     """What is made of an image, and how large it may be."""
 
     how: ClassVar[frozenset[str]] = KindRecipe.how | {"pixels", "pixels_per_byte"}
+    whole: ClassVar[str] = "every level of an image is made of the rectangles of the level below it"
 
     metadata: bool = True
     renditions: tuple[Rendition, ...] = Field(default=(), strict=False, max_length=100)

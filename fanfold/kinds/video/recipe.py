@@ -128,6 +128,9 @@ class VideoRecipe(KindRecipe):
 
     how: ClassVar[frozenset[str]] = KindRecipe.how | {"pixels"}
     chunk_field: ClassVar[str] = "segment"
+    whole: ClassVar[str] = (
+        "without a segment the pictures, the sound and the times of a video would not be those of the source"
+    )
 
     segment: Segment = "10s"
     metadata: bool = True
@@ -147,15 +150,6 @@ class VideoRecipe(KindRecipe):
     def _keywords_have_a_text(self) -> Self:
         if self.keywords and not (self.transcript or self.subtitles):
             raise ValueError("`keywords` are taken from a `transcript`, from `subtitles`, or from both")
-        return self
-
-    @model_validator(mode="after")
-    def _tolerates_no_hole(self) -> Self:
-        if Fraction(self.tolerate.rstrip("%")):
-            raise ValueError(
-                "a video tolerates no failed chunk: without a segment pictures, sound and times of a file would not be "
-                "those of the source; leave `tolerate` out, and replay a job that fails: it runs what failed alone"
-            )
         return self
 
     @model_validator(mode="after")
