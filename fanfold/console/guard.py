@@ -32,14 +32,14 @@ POLICY = "; ".join(
         "script-src 'self'",
         f"style-src 'self' {ZOOM_RULE}",
         "img-src 'self' data:",
-        "media-src 'self' blob:",
+        "media-src 'self' blob: data:",
         "connect-src 'self'",
         "form-action 'self'",
         "base-uri 'none'",
         "frame-ancestors 'none'",
     ]
 )
-"""The pages' Content-Security-Policy: nothing from elsewhere, nothing inline."""
+"""The pages' Content-Security-Policy: nothing from elsewhere, nothing inline. A track of hls.js begins as `data:`."""
 
 HEADERS = {
     "content-security-policy": POLICY,

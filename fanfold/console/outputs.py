@@ -65,7 +65,7 @@ def kind_of(name: str) -> str:
         return "seen"
     if name.partition("/")[0].partition(".")[0] == "rows" and last in ("parquet", "jsonl", "csv"):
         return "table"
-    if name.endswith("/index.m3u8"):
+    if name.rpartition("/")[2] == "index.m3u8":
         return "stream"
     found = {"dzi": "zoom", "vtt": "cues"} | dict.fromkeys(PICTURES, "picture") | dict.fromkeys(FILMS, "film")
     return found.get(last, "text" if last in TEXTS else "bytes")

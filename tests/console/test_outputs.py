@@ -23,6 +23,7 @@ from fanfold.console.outputs import SANDBOX, TYPES
 from tests.console.conftest import Console, console_of
 from tests.console.jobs import EXECUTION, MARKUP, made_job
 from tests.engine.place import until
+from tests.kinds.video.clips import run as run_ffmpeg
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 CELLS = "rows => rows.map(row => [...row.cells].map(cell => cell.innerText))"
@@ -41,8 +42,15 @@ recipes:
     video:
       segment: 2s
       posters: {every: 1s, width: 160}
-      renditions: [{name: web, format: hls, height: 120}, {name: net, format: webm, height: 120}]
+      subtitles: vtt
+      renditions:
+        - {name: web, format: hls, height: 120}
+        - {name: small, format: hls, height: 60, crf: 35}
+        - {name: net, format: webm, height: 120}
 """
+
+
+SUBTITLES = b"1\n00:00:01,000 --> 00:00:02,000\none\n\n2\n00:00:07,500 --> 00:00:09,000\ntwo\n"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -100,8 +108,21 @@ def test_a_picture_is_looked_into_and_its_words_are_text(
     page.click("text=Whole picture")
 
 
-def test_a_film_is_played_and_its_posters_lead_into_it(console: Console, engine_stack: Stack, visit: Any) -> None:
-    job = ran(engine_stack, SAMPLES / "testcard.mp4", "films")
+def test_a_film_is_played_and_its_posters_lead_into_it(
+    console: Console, engine_stack: Stack, visit: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "testcard.mp4"
+    words = "-i pipe: -map 0 -map 1 -c copy -c:s mov_text -metadata:s:s:0 language=eng"
+    run_ffmpeg("-i", str(SAMPLES / "testcard.mp4"), *words.split(), str(path), fed=SUBTITLES)
+    job = ran(engine_stack, path, "films")
+    # The ladder of both renditions, with the text that players may show.
+    page = visit(console, f"/runs/{job}/outputs/index.m3u8")
+    film = page.locator("video")
+    until(lambda: film.evaluate("film => film.readyState >= 2 && film.textTracks.length == 1"))
+    film.evaluate("film => { film.textTracks[0].mode = 'showing'; }")
+    until(lambda: film.evaluate("film => film.textTracks[0].cues?.length == 2"))
+    cues = "film => [...film.textTracks[0].cues].map(cue => [cue.startTime, cue.endTime, cue.text])"
+    assert film.evaluate(cues) == [[1, 2, "one"], [7.5, 9, "two"]]
     page = visit(console, f"/runs/{job}/outputs/web/index.m3u8")
     film = page.locator("video")
     until(lambda: film.evaluate("film => film.readyState >= 2"))

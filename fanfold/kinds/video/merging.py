@@ -8,11 +8,24 @@ from fractions import Fraction
 from itertools import pairwise
 
 from fanfold.errors import BrokenVideo
-from fanfold.kinds.video import blocks, describing, files, lanes, planning, playlists, telling, tracks, weaving, webm
+from fanfold.kinds.video import (
+    blocks,
+    describing,
+    files,
+    lanes,
+    planning,
+    playlists,
+    telling,
+    tracks,
+    variants,
+    weaving,
+    webm,
+)
 from fanfold.kinds.video.choosing import copies_audio, has_audio
 from fanfold.kinds.video.media import ROLE, Media
-from fanfold.kinds.video.recipe import Rendition
+from fanfold.kinds.video.recipe import Rendition, VideoRecipe
 from fanfold.kinds.video.tracks import Whole
+from fanfold.kinds.video.variants import Text
 from fanfold.model import Again, Folded, Json, Line, Output, Part, Round
 
 INDEX = "index"
@@ -40,9 +53,10 @@ def merge(round: Round) -> Again | Folded:
     wholes = {one.name: _wholes(media, one, parts) for one in round.recipe.renditions}
     if again := _woven(round, wholes, parts):
         return again
+    told = telling.told(round)
     outputs = [output for one in round.recipe.renditions for output in _rendition(media, one, wholes[one.name], parts)]
-    described, stats = telling.told(round)
-    outputs += described
+    outputs += _streamed(round.recipe, layout, media, wholes, told.texts)
+    outputs += told.outputs
     if round.recipe.metadata:
         outputs.insert(0, Output("metadata.json", [_text(layout["described"])], "application/json"))
     spans, places = telling.recorded(round)
@@ -53,7 +67,7 @@ def merge(round: Round) -> Again | Folded:
     if left := [span for span in spans if span not in done]:
         return Again(_numbered(round, [(INDEX, span) for span in left]), layout | places, publishes=True)
     repaired = sum("prepare" in line.span for lines in round.lines[1:] for line in lines)
-    return Folded(outputs, _stats(layout, media) | stats, repaired=repaired)
+    return Folded(outputs, _stats(layout, media) | told.stats, repaired=repaired)
 
 
 def _done(round: Round) -> list[dict[str, Json]]:
@@ -120,19 +134,34 @@ def _wholes(media: Media, rendition: Rendition, parts: Sequence[Part]) -> list[W
 
 
 def _rendition(media: Media, rendition: Rendition, wholes: Sequence[Whole], parts: Sequence[Part]) -> Iterator[Output]:
-    """Yield the outputs of one rendition."""
+    """Yield the file of one rendition."""
     if not wholes:
         return
     name = f"{rendition.name}.{rendition.format}"
     match rendition.format:
         case "hls":
-            yield from playlists.outputs(rendition, media, wholes)
+            return
         case "webm":
             woven = [part for part in parts if part.line.span.get("weave") == rendition.name]
             kind = "video" if wholes[0].stream.kind == "video" else "audio"
             yield Output(name, webm.pieces(media, wholes, woven), f"{kind}/webm")
         case form:
             yield Output(name, files.pieces(form, media, wholes), _TYPES[form])
+
+
+def _streamed(
+    recipe: VideoRecipe, layout: Json, media: Media, wholes: Mapping[str, Sequence[Whole]], texts: Sequence[Text]
+) -> Iterator[Output]:
+    """Yield the outputs of all renditions that are streamed."""
+    named = [one.name for one in recipe.renditions if one.format == "hls" and wholes[one.name]]
+    shown = [variants.Shown(name, playlists.tracks(media, wholes[name])) for name in named]
+    if shown:
+        longest_s = playlists.target_s(track for one in shown for track in one.tracks)
+        described = {one["index"]: one for one in layout["described"]["streams"]}
+        colour = described[media.video.index].get("colour", {}) if media.video else {}
+        yield from variants.outputs(media, shown, texts, colour.get("transfer"))
+        for one in shown:
+            yield from playlists.outputs(one.name, media, one.tracks, longest_s)
 
 
 def _certify(pictures: Whole) -> None:

@@ -9,7 +9,8 @@ from fractions import Fraction
 from itertools import groupby, pairwise
 from math import lcm
 
-from fanfold.kinds.video.boxes import box, find, full
+from fanfold.kinds.video.boxes import box, full
+from fanfold.kinds.video.entries import coded_size, pixel_shape
 from fanfold.kinds.video.fragments import lateness
 from fanfold.kinds.video.samples import Samples
 
@@ -146,13 +147,8 @@ def _display_size(track: MuxTrack) -> tuple[int, int]:
     """Return width and height as 16.16, with the shape of the pixels (`pasp`) in the width."""
     if track.handler != b"vide":
         return 0, 0
-    width, height = struct.unpack_from(">HH", track.entry, 32)
-    pasp = find(track.entry, "pasp", 86)
-    if pasp:
-        across, down = struct.unpack_from(">II", track.entry, pasp[0])
-        if across and down:
-            return min((width * across << 16) // down, 0xFFFFFFFF), height << 16
-    return width << 16, height << 16
+    width, height = coded_size(track.entry)
+    return min(int(width * pixel_shape(track.entry) * (1 << 16)), 0xFFFFFFFF), height << 16
 
 
 def delay(track: MuxTrack) -> int:

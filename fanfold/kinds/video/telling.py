@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -16,6 +17,7 @@ from fanfold.kinds.video.recipe import Transcript, VideoRecipe
 from fanfold.kinds.video.scenes import Differences
 from fanfold.kinds.video.speech import cues, hearing
 from fanfold.kinds.video.speech.words import from_bytes, joined
+from fanfold.kinds.video.variants import Text
 from fanfold.kinds.video.webvtt import Cue
 from fanfold.model import Copied, Desk, Json, Output, PartObject, Record, Round
 from fanfold.speech import ENGINES, Word
@@ -24,12 +26,22 @@ from fanfold.words import words
 JSON, VTT, JPEG = "application/json", "text/vtt", "image/jpeg"
 
 
-def told(round: Round) -> tuple[list[Output], dict[str, Json]]:
-    """Return the outputs that tell of a video, and how much is in them. Every line has its part."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The outputs that tell of a video, how much is in them, and which a player may show."""
+
+    outputs: list[Output]
+    stats: dict[str, Json]
+    texts: list[Text]
+
+
+def told(round: Round) -> Told:
+    """Return what tells of a video. Every line has its part."""
     recipe, layout = round.recipe, planned(round)
     media = Media.from_json(layout["media"])
     outputs: list[Output] = []
     stats: dict[str, Json] = {}
+    texts: list[Text] = []
     if recipe.scenes:
         found = _scenes(round, media)
         outputs.append(_json("scenes.json", {"scenes": found}))
@@ -40,8 +52,9 @@ def told(round: Round) -> tuple[list[Output], dict[str, Json]]:
         outputs.append(Output(posters.INDEX, [sheet.index(Fraction(media.duration)).encode()], VTT))
         stats["posters"] = sheet.count
     tracks = _tracks(round, layout["described"]) if recipe.subtitles else []
-    for name, (_, shown) in zip(subtitles.names([language for language, _ in tracks]), tracks, strict=True):
+    for name, (track, shown) in zip(subtitles.names([one["language"] for one, _ in tracks]), tracks, strict=True):
         outputs.append(Output(name, [webvtt.text(shown).encode()], VTT))
+        texts.append(Text(name, track["language"], track.get("title", "")))
     if recipe.subtitles:
         stats["subtitles"] = len(tracks)
     heard: list[list[Word]] = []
@@ -51,6 +64,7 @@ def told(round: Round) -> tuple[list[Output], dict[str, Json]]:
         outputs.append(_json("transcript.json", _transcript(asked, media, heard)))
         shown = [_cue(cue, asked.space) for cue in heard]
         outputs.append(Output("transcript.vtt", [webvtt.text(shown).encode()], VTT))
+        texts.append(Text("transcript.vtt", asked.code, "transcript"))
         undecoded = sum(part.facts.get("undecoded", 0) for part in parts_of(round))
         stats |= {"cues": len(heard), "words": sum(map(len, heard)), "undecoded": undecoded}
     if recipe.keywords:
@@ -59,12 +73,12 @@ def told(round: Round) -> tuple[list[Output], dict[str, Json]]:
             asked = recipe.transcript
             sources = [(asked.code, [Said(cues.text(cue, asked.space), cue[0].start_ms) for cue in heard])]
         sources += [
-            (language, [Said(webvtt.plain(cue.payload), cue.start_ms) for cue in shown]) for language, shown in tracks
+            (one["language"], [Said(webvtt.plain(cue.payload), cue.start_ms) for cue in shown]) for one, shown in tracks
         ]
         found = keywords(sources, recipe.keywords)
         outputs.append(_json("keywords.json", {"keywords": found}))
         stats["keywords"] = len(found)
-    return outputs, stats
+    return Told(outputs, stats, texts)
 
 
 def _scenes(round: Round, media: Media) -> list[dict[str, Any]]:
@@ -75,14 +89,11 @@ def _scenes(round: Round, media: Media) -> list[dict[str, Any]]:
     return scenes.described(seen, media.video.tick, Fraction(media.origin), Fraction(media.duration))
 
 
-def _tracks(round: Round, described: Json) -> list[tuple[str, list[Cue]]]:
-    """Return language and cues of every track of subtitles."""
+def _tracks(round: Round, described: Json) -> list[tuple[Json, list[Cue]]]:
+    """Return every track of subtitles, and its cues."""
     objects = {name: made for part in parts_of(round) for name, made in part.objects.items()}
     return [
-        (
-            track["language"],
-            [Cue(*cue) for cue in json.loads(whole(round, objects[f"{TRACK}{track['index']:05}"]))],
-        )
+        (track, [Cue(*cue) for cue in json.loads(whole(round, objects[f"{TRACK}{track['index']:05}"]))])
         for track in text_tracks(described)
     ]
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from fanfold.errors import BrokenVideo
 from fanfold.kinds.video import opus
 from fanfold.kinds.video.blocks import SECOND_NS, Blocks
-from fanfold.kinds.video.boxes import find
 from fanfold.kinds.video.ebml import element, real, text, unsigned
+from fanfold.kinds.video.entries import coded_size, decoder_config, of_picture, of_sound, pixel_shape
 from fanfold.kinds.video.muxing import UNDETERMINED
 from fanfold.kinds.video.tracks import Whole
-
-_PICTURE_BOXES, _SOUND_BOXES = 86, 36
-"""Where the boxes of a sample entry begin, behind its fields (ISO/IEC 14496-12, 12.1.3 and 12.2.3)."""
 
 _BIBLIOGRAPHIC = {
     **{"sqi": "alb", "hye": "arm", "eus": "baq", "mya": "bur", "zho": "chi", "ces": "cze", "nld": "dut", "fra": "fre"},
@@ -53,18 +50,18 @@ def _pictures(whole: Whole) -> Iterator[bytes]:
     match whole.entry[4:8]:
         case b"vp09":
             yield text(0x86, "V_VP9")
-            record = _body(whole, "vpcC", _PICTURE_BOXES)
+            record = _needed(whole, "vpcC", of_picture)
             profile, level, depth = record[4], record[5], record[6]
             told = (profile, level, depth >> 4, depth >> 1 & 7)
             yield element(0x63A2, b"".join(bytes((at, 1, value)) for at, value in enumerate(told, start=1)))
         case _:
             yield text(0x86, "V_AV1")
-            yield element(0x63A2, _body(whole, "av1C", _PICTURE_BOXES))
+            yield element(0x63A2, _needed(whole, "av1C", of_picture))
     if duration_ns := _constant_ns(whole):
         yield unsigned(0x23E383, duration_ns)
-    width, height = struct.unpack_from(">HH", whole.entry, 32)
+    width, height = coded_size(whole.entry)
     parts = [unsigned(0xB0, width), unsigned(0xBA, height)]
-    if (shape := _shape(whole)) != 1:
+    if (shape := pixel_shape(whole.entry)) != 1:
         parts += [unsigned(0x54B0, max(1, round(width * shape))), unsigned(0x54BA, height)]
     yield element(0xE0, *parts, element(0x55B0, *_colour(whole)))
 
@@ -74,14 +71,14 @@ def _sound(whole: Whole, blocks: Blocks) -> Iterator[bytes]:
     match whole.entry[4:8]:
         case b"Opus":
             delay = round(Fraction(blocks.delay_ns * opus.RATE, SECOND_NS))
-            record = _body(whole, "dOps", _SOUND_BOXES)
+            record = _needed(whole, "dOps", of_sound)
             channels, rate = record[1], opus.RATE
             yield text(0x86, "A_OPUS")
             yield element(0x63A2, _opus_head(record, delay))
             yield unsigned(0x56BB, opus.PREROLL_SAMPLES * SECOND_NS // opus.RATE)
         case _:
             yield text(0x86, "A_VORBIS")
-            yield element(0x63A2, _decoder_config(_body(whole, "esds", _SOUND_BOXES)))
+            yield element(0x63A2, decoder_config(_needed(whole, "esds", of_sound)))
     yield unsigned(0x56AA, blocks.delay_ns)
     yield element(0xE1, real(0xB5, rate), unsigned(0x9F, channels))
 
@@ -92,32 +89,11 @@ def _opus_head(record: bytes, delay: int) -> bytes:
     return b"OpusHead" + struct.pack("<BBHIh", 1, channels, delay, rate, gain) + record[10:]
 
 
-def _decoder_config(record: bytes) -> bytes:
-    """Return what is private to the decoder from an elementary stream descriptor (ISO/IEC 14496-1, 7.2.6)."""
-    at = 4
-    while at + 2 < len(record):
-        tag, size, at = record[at], 0, at + 1
-        while True:
-            size, more, at = size << 7 | record[at] & 0x7F, record[at] >> 7, at + 1
-            if not more:
-                break
-        match tag:
-            case 3:  # ES_Descriptor, here without any of what its flags announce
-                at += 3
-            case 4:  # DecoderConfigDescriptor
-                at += 13
-            case 5:  # DecoderSpecificInfo
-                return record[at : at + size]
-            case _:
-                at += size
-    raise BrokenVideo("a sound's description does not say how to set up its decoder")
-
-
-def _body(whole: Whole, box: str, start: int) -> bytes:
-    found = find(whole.entry, box, start)
-    if found is None:
-        raise BrokenVideo(f"the description of stream {whole.stream.index} has no `{box}`")
-    return whole.entry[found[0] : found[1]]
+def _needed(whole: Whole, name: str, read: Callable[[bytes, str], bytes]) -> bytes:
+    found = read(whole.entry, name)
+    if not found:
+        raise BrokenVideo(f"the description of stream {whole.stream.index} has no `{name}`")
+    return found
 
 
 def _constant_ns(whole: Whole) -> int:
@@ -126,29 +102,21 @@ def _constant_ns(whole: Whole) -> int:
     return round(Fraction(lengths.pop() * SECOND_NS, whole.timescale)) if len(lengths) == 1 else 0
 
 
-def _shape(whole: Whole) -> Fraction:
-    """Return the width of a pixel for its height."""
-    found = find(whole.entry, "pasp", _PICTURE_BOXES)
-    across, down = struct.unpack_from(">II", whole.entry, found[0]) if found else (1, 1)
-    return Fraction(across, down) if across and down else Fraction(1)
-
-
 def _colour(whole: Whole) -> Iterator[bytes]:
     """Yield what the numbers of a picture mean, and the display that it was made on (5.1.4.1.28.16)."""
-    described = find(whole.entry, "colr", _PICTURE_BOXES)
-    config = find(whole.entry, "vpcC", _PICTURE_BOXES)
-    if described and whole.entry[described[0] : described[0] + 4] == b"nclx":
-        primaries, transfer, matrix, full = struct.unpack_from(">HHHB", whole.entry, described[0] + 4)
+    described, config = of_picture(whole.entry, "colr"), of_picture(whole.entry, "vpcC")
+    if described.startswith(b"nclx"):
+        primaries, transfer, matrix, full = struct.unpack_from(">HHHB", described, 4)
         yield from _numbers(primaries, transfer, matrix, full >> 7)
     elif config:
-        depth, primaries, transfer, matrix = whole.entry[config[0] + 6 : config[0] + 10]
+        depth, primaries, transfer, matrix = config[6:10]
         yield from _numbers(primaries, transfer, matrix, depth & 1)
-    if light := find(whole.entry, "clli", _PICTURE_BOXES):
-        most, average = struct.unpack_from(">HH", whole.entry, light[0])
+    if light := of_picture(whole.entry, "clli"):
+        most, average = struct.unpack_from(">HH", light)
         yield unsigned(0x55BC, most)
         yield unsigned(0x55BD, average)
-    if display := find(whole.entry, "mdcv", _PICTURE_BOXES):
-        *chromaticities, brightest, darkest = struct.unpack_from(">8HII", whole.entry, display[0])
+    if display := of_picture(whole.entry, "mdcv"):
+        *chromaticities, brightest, darkest = struct.unpack_from(">8HII", display)
         # Green, blue, red and white there; red, green, blue and white here.
         ordered = [chromaticities[at] for at in (4, 5, 0, 1, 2, 3, 6, 7)]
         told = [real(id, value / 50_000) for id, value in enumerate(ordered, start=0x55D1)]

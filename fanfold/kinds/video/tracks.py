@@ -59,6 +59,11 @@ class Stored:
         """The bytes of its samples."""
         return int(self.told["bytes"])
 
+    @property
+    def fragment_bytes(self) -> int:
+        """The bytes of its head and its samples."""
+        return self.head + self.size_bytes
+
     @cached_property
     def samples(self) -> Samples:
         return Samples.from_json(self.told["samples"])

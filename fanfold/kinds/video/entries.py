@@ -1,0 +1,64 @@
+"""What a sample entry says (ISO/IEC 14496-12, 8.5.2): how the samples of a track are decoded and shown."""
+
+from __future__ import annotations
+
+import struct
+from fractions import Fraction
+
+from fanfold.errors import BrokenVideo
+from fanfold.kinds.video.boxes import find
+
+_PICTURE_BYTES, _SOUND_BYTES = 86, 36
+"""Where its boxes begin, behind its fields (12.1.3 and 12.2.3)."""
+
+
+def of_picture(entry: bytes, name: str) -> bytes:
+    """Return the body of a box that describes pictures, empty where there is none."""
+    return _body(entry, name, _PICTURE_BYTES)
+
+
+def of_sound(entry: bytes, name: str) -> bytes:
+    """Return the body of a box that describes a sound, empty where there is none."""
+    return _body(entry, name, _SOUND_BYTES)
+
+
+def _body(entry: bytes, name: str, start: int) -> bytes:
+    found = find(entry, name, start)
+    return entry[found[0] : found[1]] if found else b""
+
+
+def coded_size(entry: bytes) -> tuple[int, int]:
+    """Return the width and height of pictures, in the pixels that are coded."""
+    width, height = struct.unpack_from(">HH", entry, 32)
+    return width, height
+
+
+def pixel_shape(entry: bytes) -> Fraction:
+    """Return the width of a pixel for its height (12.1.4)."""
+    found = of_picture(entry, "pasp")
+    across, down = struct.unpack_from(">II", found) if found else (1, 1)
+    return Fraction(across, down) if across and down else Fraction(1)
+
+
+def decoder_config(esds: bytes) -> bytes:
+    """Return what is private to the decoder from an elementary stream descriptor (ISO/IEC 14496-1, 7.2.6).
+
+    Raises BrokenVideo.
+    """
+    at = 4
+    while at + 2 < len(esds):
+        tag, size, at = esds[at], 0, at + 1
+        while True:
+            size, more, at = size << 7 | esds[at] & 0x7F, esds[at] >> 7, at + 1
+            if not more:
+                break
+        match tag:
+            case 3:  # ES_Descriptor, here without any of what its flags announce
+                at += 3
+            case 4:  # DecoderConfigDescriptor
+                at += 13
+            case 5:  # DecoderSpecificInfo
+                return esds[at : at + size]
+            case _:
+                at += size
+    raise BrokenVideo("a sound's description does not say how to set up its decoder")
