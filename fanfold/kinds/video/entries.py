@@ -8,8 +8,11 @@ from fractions import Fraction
 from fanfold.errors import BrokenVideo
 from fanfold.kinds.video.boxes import find
 
-_PICTURE_BYTES, _SOUND_BYTES = 86, 36
-"""Where its boxes begin, behind its fields (12.1.3 and 12.2.3)."""
+_PICTURE_BYTES = 86
+"""Where its boxes begin, behind its fields (12.1.3)."""
+
+_SOUND_BYTES = {0: 36, 1: 52, 2: 72}
+"""The same for sound, by the version of its fields (12.2.3; QuickTime File Format, Sound Sample Descriptions)."""
 
 
 def of_picture(entry: bytes, name: str) -> bytes:
@@ -18,8 +21,10 @@ def of_picture(entry: bytes, name: str) -> bytes:
 
 
 def of_sound(entry: bytes, name: str) -> bytes:
-    """Return the body of a box that describes a sound, empty where there is none."""
-    return _body(entry, name, _SOUND_BYTES)
+    """Return the body of a box that describes a sound, empty where there is none; QuickTime has it in a `wave`."""
+    version = int.from_bytes(entry[16:18], "big")
+    start = _SOUND_BYTES.get(version, len(entry))
+    return _body(entry, name, start) or _body(entry, f"wave/{name}", start)
 
 
 def _body(entry: bytes, name: str, start: int) -> bytes:
