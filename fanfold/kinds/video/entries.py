@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from fractions import Fraction
 
 from fanfold.errors import BrokenVideo
@@ -13,6 +14,10 @@ _PICTURE_BYTES = 86
 
 _SOUND_BYTES = {0: 36, 1: 52, 2: 72}
 """The same for sound, by the version of its fields (12.2.3; QuickTime File Format, Sound Sample Descriptions)."""
+
+
+_ARRAYS_AT, _PARAMETER_SETS = 22, {32, 33, 34}
+"""Where an HEVC configuration says how many arrays it has; those of VPS, SPS and PPS (ITU-T H.265, table 7-1)."""
 
 
 def of_picture(entry: bytes, name: str) -> bytes:
@@ -67,3 +72,33 @@ def decoder_config(esds: bytes) -> bytes:
             case _:
                 at += size
     raise BrokenVideo("a sound's description does not say how to set up its decoder")
+
+
+def out_of_band(entry: bytes) -> bytes:
+    """Return an entry of HEVC that holds the parameter sets as `hvc1`, any other one as it is.
+
+    `hev1` says that sets may lie among the samples (ISO/IEC 14496-15, 8.4.1), and what Apple makes does not play it,
+    though ffmpeg calls by it whatever it copies.
+    """
+    record = of_picture(entry, "hvcC") if entry[4:8] == b"hev1" else b""
+    arrays = list(_arrays(record))
+    if not {record[at] & 0x3F for at in arrays} >= _PARAMETER_SETS:
+        return entry
+    complete = bytearray(record)
+    for at in arrays:
+        complete[at] |= 0x80
+    return entry[:4] + b"hvc1" + entry[8:].replace(record, bytes(complete), 1)
+
+
+def _arrays(record: bytes) -> Iterator[int]:
+    """Yield where the arrays of an HEVC configuration begin that hold something (8.3.3.1)."""
+    at = _ARRAYS_AT + 1
+    for _ in range(record[_ARRAYS_AT] if len(record) > _ARRAYS_AT else 0):
+        units = int.from_bytes(record[at + 1 : at + 3], "big")
+        begins, at = at, at + 3
+        for _ in range(units):
+            at += 2 + int.from_bytes(record[at : at + 2], "big")
+        if at > len(record):
+            return
+        if units:
+            yield begins

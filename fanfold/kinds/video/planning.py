@@ -14,6 +14,7 @@ from fanfold.errors import BrokenVideo, NotAVideo, TooManyChunks, UnsupportedVid
 from fanfold.kinds.video import chunks, describing, dividing, folding, probing, weaving
 from fanfold.kinds.video.choosing import copies_video, has_video, shape
 from fanfold.kinds.video.cutting import cuts
+from fanfold.kinds.video.entries import out_of_band
 from fanfold.kinds.video.fragments import durations, lateness, read_fragments
 from fanfold.kinds.video.lanes import wanted
 from fanfold.kinds.video.media import ROLE, Media, Stream
@@ -165,7 +166,7 @@ def _stream(told: dict[str, Any], track: Track) -> Stream:
         kind=told["type"],
         codec=told.get("codec", "unknown"),
         timescale=track.timescale,
-        entry=track.entry,
+        entry=out_of_band(track.entry),
         begins=first if track.begins is None else max(first, track.begins),
         ends=stop if track.ends is None else min(stop, track.ends),
         first=first,
