@@ -33,7 +33,7 @@ def frames(source: Source, media: Media, span: Mapping[str, Any]) -> Iterator[av
     if not len(video.samples):
         return
     # Without its edit list the times of an excerpt count from its first sample.
-    zero = video.samples.start - delay(track_of(video))
+    zero = video.samples.start - delay(track_of(video.stream, video.samples))
     options = {"ignore_editlist": "1", "format_whitelist": "mov", "protocol_whitelist": "none"}
     with av.open(io.BytesIO(mini(video)), format="mov", options=options) as found:
         assert isinstance(found, InputContainer)

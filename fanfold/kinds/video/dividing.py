@@ -7,16 +7,17 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from fanfold.kinds.video import clusters
+from fanfold.kinds.video import clusters, pcm
 from fanfold.kinds.video.formats import PACKET_BYTES, Container
 from fanfold.model import Json, Source
 
 SHARE_BYTES = 64 << 20
 """How many bytes one worker lays out, or a little more."""
 
-ALIKE_ANYWHERE = frozenset(
-    {"h264", "hevc", "vp9", "av1", "mpeg4", "mpeg2video", "aac", "opus", "mp3", "mp2", "ac3", "flac"}
-)
+ALIKE_ANYWHERE = pcm.CODECS | {
+    *("h264", "hevc", "vp9", "av1", "mpeg4", "mpeg2video", "mjpeg"),
+    *("aac", "opus", "mp3", "mp2", "ac3", "flac"),
+}
 """Codecs of which a packet says the same to whoever did not see the one before it."""
 
 

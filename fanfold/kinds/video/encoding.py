@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from fanfold.errors import BrokenVideo
 from fanfold.kinds.held import Held
 from fanfold.kinds.video import ffmpeg
 from fanfold.kinds.video.choosing import shape
-from fanfold.kinds.video.excerpts import mini, track_of
+from fanfold.kinds.video.excerpts import head, mini, track_of
 from fanfold.kinds.video.fragments import read_fragments, samples_of
 from fanfold.kinds.video.media import Stream
 from fanfold.kinds.video.movie import Track, read_movie
 from fanfold.kinds.video.muxing import delay
-from fanfold.kinds.video.reading import Segment, Stretch
+from fanfold.kinds.video.reading import Segment
 from fanfold.kinds.video.recipe import Rendition
 from fanfold.kinds.video.samples import Samples
 from fanfold.model import Source
+
+FRAGMENT_US = 10_000_000
+"""How long a fragment of sound is. Into a pipe the muxer cannot write the size of an index that its buffer has not room
+for, as that of 20 minutes of sound."""
 
 _TURNS = {0: "", 90: "transpose=clock,", 180: "hflip,vflip,", 270: "transpose=cclock,"}
 
@@ -58,7 +64,7 @@ def encode_pictures(segment: Segment, rendition: Rendition) -> Encoded:
     if not shown:
         raise BrokenVideo(f"{what} shows no picture")
     # Times count from the first sample; what is decoded runs ahead of what is shown.
-    zero = samples.start - delay(track_of(video))
+    zero = samples.start - delay(track_of(stream, samples))
     size = shape(stream, rendition)
     trim = f"trim=start_pts={segment.start - zero}:end_pts={segment.stop - zero},setpts=PTS-STARTPTS"
     scale = f"scale={size.width}:{size.height}:flags=bicubic,setsar={size.shape.numerator}/{size.shape.denominator}"
@@ -74,7 +80,7 @@ def encode_pictures(segment: Segment, rendition: Rendition) -> Encoded:
         "flags:v": "+cgop+bitexact",
     }
     filters = f"{trim},{_TURNS[stream.turn]}{scale}"
-    made = ffmpeg.run(mini(video), what, output, filters=filters, ignore_editlist=1, noautorotate=None)
+    made = ffmpeg.run([mini(video)], what, output, filters=filters, ignore_editlist=1, noautorotate=None)
     track, source = _read(made)
     start = min(track.pts, default=0)
     found = sorted(pts - start + shown[0] for pts in track.pts)
@@ -90,13 +96,17 @@ def encode_pictures(segment: Segment, rendition: Rendition) -> Encoded:
     return Encoded(track.entry, track.timescale, timed, _data(track, source))
 
 
-def encode_sound(stretch: Stretch, codec: str, kbps: int) -> Encoded:
-    """Encode a whole sound; its times count from where it begins to be heard. Raises BrokenVideo, TransientError."""
-    stream = stretch.stream
-    output = {**_ENCODERS[codec], "b:a": f"{kbps}k", "flags:a": "+bitexact"}
-    samples = round((stream.ends - stream.begins) * stream.tick * stream.sample_rate)
+def encode_sound(stream: Stream, samples: Samples, data: Iterable[bytes], codec: str, kbps: int) -> Encoded:
+    """Encode a whole sound; its times count from where it begins to be heard.
+
+    `data`: the bytes of its samples, one piece behind the other: of uncompressed sound there are gigabytes. Raises
+    BrokenVideo, TransientError.
+    """
+    output = {**_ENCODERS[codec], "b:a": f"{kbps}k", "flags:a": "+bitexact", "frag_duration": FRAGMENT_US}
+    heard = round((stream.ends - stream.begins) * stream.tick * stream.sample_rate)
     what = f"the sound of stream {stream.index}"
-    made = ffmpeg.run(mini(stretch), what, output, filters=f"atrim=end_sample={samples}", kind="a")
+    fed = chain([head(stream, samples)], data)
+    made = ffmpeg.run(fed, what, output, filters=f"atrim=end_sample={heard}", kind="a")
     track, source = _read(made)
     return Encoded(track.entry, track.timescale, samples_of(track), _data(track, source))
 

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from fanfold.kinds.video.media import Stream
 from fanfold.kinds.video.muxing import Chunk, MuxTrack, ftyp, moov
 from fanfold.kinds.video.reading import Stretch
+from fanfold.kinds.video.samples import Samples
 
 
 def mini(stretch: Stretch) -> bytes:
     """Return an MP4 of these samples alone."""
-    head = ftyp(b"isom", b"mp42")
-    mdat = len(stretch.data) + 16
+    return head(stretch.stream, stretch.samples) + stretch.data
+
+
+def head(stream: Stream, samples: Samples) -> bytes:
+    """Return what stands before the samples' bytes in an MP4 of them alone."""
+    begins = ftyp(b"isom", b"mp42")
+    size = sum(samples.sizes) + 16
 
     def index(at: int) -> bytes:
-        return moov([track_of(stretch, at)])
+        return moov([track_of(stream, samples, at)])
 
-    at = len(head) + len(index(0)) + 16
-    return b"".join((head, index(at), b"\0\0\0\1mdat", mdat.to_bytes(8, "big"), stretch.data))
+    at = len(begins) + len(index(0)) + 16
+    return b"".join((begins, index(at), b"\0\0\0\1mdat", size.to_bytes(8, "big")))
 
 
-def track_of(stretch: Stretch, at: int = 0) -> MuxTrack:
+def track_of(stream: Stream, samples: Samples, at: int = 0) -> MuxTrack:
     """Return a track whose presentation begins where the stream's does: a sound's priming is not heard."""
-    stream = stretch.stream
-    chunk = Chunk(stretch.samples, at)
+    chunk = Chunk(samples, at)
     if stream.kind == "video":
-        return MuxTrack(b"vide", stream.timescale, stream.entry, [chunk], stretch.samples.start)
+        return MuxTrack(b"vide", stream.timescale, stream.entry, [chunk], samples.start)
     begins, ends = stream.begins, stream.ends
     return MuxTrack(b"soun", stream.timescale, stream.entry, [chunk], begins, begins, ends)

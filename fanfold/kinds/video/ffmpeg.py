@@ -8,9 +8,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import ffmpeg as command
 
@@ -50,9 +53,15 @@ def binary() -> str:
 
 
 def run(
-    fed: bytes, what: str, output: dict[str, Any], *, filters: str | None = None, kind: str = "v", **given: Any
+    fed: Iterable[bytes],
+    what: str,
+    output: dict[str, Any],
+    *,
+    filters: str | None = None,
+    kind: str = "v",
+    **given: Any,
 ) -> bytes:
-    """Return the fragmented MP4 that ffmpeg makes of one track; `what` names it in errors.
+    """Return the fragmented MP4 that ffmpeg makes of one track, `fed` piece by piece; `what` names it in errors.
 
     Raises BrokenVideo where the track does not decode, TransientError where ffmpeg does not end in time.
     """
@@ -71,16 +80,39 @@ def run(
     line = command.output(source, "pipe:1", **arguments).global_args(
         "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror", "-max_error_rate", "0"
     )
-    try:
-        # Without an environment there is no proxy, no configuration and no font to find.
-        done = subprocess.run(  # noqa: S603 (the arguments are ours, and no shell reads them)
-            line.compile(cmd=binary()), input=fed, capture_output=True, timeout=LIMIT_S, env={}, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise TransientError(f"ffmpeg was stopped after {LIMIT_S} s of encoding {what}") from error
-    said = re.sub(r"\[[^]]*\]\s*", "", done.stderr.decode(errors="replace"))
-    if done.returncode or _DAMAGE.search(said):
+    status, made, told_bytes = _fed(line.compile(cmd=binary()), fed, what)
+    said = re.sub(r"\[[^]]*\]\s*", "", told_bytes.decode(errors="replace"))
+    if status or _DAMAGE.search(said):
         lines = said.splitlines()
         told = "; ".join(dict.fromkeys(line.strip() for line in lines if line.strip()))[:TOLD_CHARACTERS]
         raise BrokenVideo(f"{what} does not decode as a whole: {told}")
-    return done.stdout
+    return made
+
+
+def _fed(line: Sequence[str], fed: Iterable[bytes], what: str) -> tuple[int, bytes, bytes]:
+    """Run a program; return its exit status, and what it writes to its output and of its errors."""
+    # Without an environment there is no proxy, no configuration and no font to find.
+    with (
+        subprocess.Popen(  # noqa: S603 (the arguments are ours, and no shell reads them)
+            line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={}
+        ) as process,
+        ThreadPoolExecutor(1) as feeder,
+    ):
+        pipe, process.stdin = process.stdin, None
+        assert pipe is not None
+        feeding = feeder.submit(_feed, pipe, fed)
+        try:
+            made, told = process.communicate(timeout=LIMIT_S)
+        except subprocess.TimeoutExpired as error:
+            raise TransientError(f"ffmpeg was stopped after {LIMIT_S} s of encoding {what}") from error
+        finally:
+            process.kill()
+        feeding.result()
+    return process.returncode, made, told
+
+
+def _feed(pipe: IO[bytes], fed: Iterable[bytes]) -> None:
+    # It may end before it has read all, and says why itself.
+    with suppress(BrokenPipeError), pipe:
+        for piece in fed:
+            pipe.write(piece)

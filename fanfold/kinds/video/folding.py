@@ -47,6 +47,8 @@ class Laid:
     """And how many at the end."""
     last_samples: int = 0
     """How many the last packet has, 0 where only the container's rounding of it is known."""
+    frame_bytes: int = 0
+    """Of uncompressed sound, how many bytes a sample has, of all channels; 0 of other streams."""
     pts: array[int] = field(default_factory=lambda: array("q"))
     lengths: array[int] = field(default_factory=lambda: array("q"))
     keys: array[int] = field(default_factory=lambda: array("Q"))
@@ -84,7 +86,8 @@ class Laid:
 
     def to_json(self) -> dict[str, Any]:
         told = {
-            name: getattr(self, name) for name in ("id", "rate", "frame_samples", "skipped", "dropped", "last_samples")
+            name: getattr(self, name)
+            for name in ("id", "rate", "frame_samples", "skipped", "dropped", "last_samples", "frame_bytes")
         }
         told |= {"handler": self.handler.hex(), "entry": self.entry.hex(), "base": str(self.base)}
         return told | {name: getattr(self, name).tolist() for name in _TABLES}
@@ -242,12 +245,13 @@ def _heard(laid: Laid) -> Timed:
     # The container rounds when the first sample is heard, not when the first packet would be.
     heard = round((laid.pts[0] * laid.base + Fraction(skipped, rate)) / laid.base) * laid.base
     following = round(heard * rate) - skipped
-    for at, length in zip(laid.pts, laid.lengths, strict=True):
+    for at, length, size in zip(laid.pts, laid.lengths, laid.sizes, strict=True):
         said = _divided(at * samples, of)
         pts.append(following if abs(said - following) * of <= 2 * max(of, samples) else said)
-        following = pts[-1] + (laid.frame_samples or length * samples // of)
+        held = size // laid.frame_bytes if laid.frame_bytes else laid.frame_samples or length * samples // of
+        following = pts[-1] + held
     # What is not heard of the last packet is not in the container's length of it either.
-    last = laid.last_samples or laid.frame_samples
+    last = laid.sizes[-1] // laid.frame_bytes if laid.frame_bytes else laid.last_samples or laid.frame_samples
     end = pts[-1] + last if last else following + laid.dropped
     return rate, pts, end, pts[0] + skipped if skipped else None, end - laid.dropped if laid.dropped else None
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import repeat
 
 from fanfold.errors import BrokenVideo, ProtectedVideo, UnsupportedVideo
+from fanfold.kinds.video import pcm
 from fanfold.kinds.video.boxes import find, walk
 from fanfold.model import Source
 
@@ -28,10 +29,6 @@ TOP_LIMIT = 200_000
 
 PCM_SAMPLES = 1024
 """How many samples of uncompressed sound, of a few bytes each, are taken for one."""
-
-_PCM = frozenset(
-    {b"sowt", b"twos", b"lpcm", b"in24", b"in32", b"fl32", b"fl64", b"raw ", b"ipcm", b"fpcm", b"alaw", b"ulaw"}
-)
 
 _PROTECTED = frozenset({b"encv", b"enca", b"enct", b"encs", b"drmi", b"drms"})
 """Sample entries of what is encrypted (ISO/IEC 23001-7), and of what Apple has encrypted."""
@@ -257,15 +254,16 @@ def _fill(track: Track, moov: bytes, start: int, stop: int) -> None:
         raise UnsupportedVideo(f"track {track.id} has compact sample sizes (`stz2`), which are not read")
     at, end = tables[b"stsz"]
     fixed, count = struct.unpack_from(">II", moov, at + 4)
-    if count > SAMPLES_LIMIT and not (fixed and track.format in _PCM):
+    if count > SAMPLES_LIMIT and not (fixed and track.format in pcm.ENTRIES):
         raise BrokenVideo(f"track {track.id} claims {count:,} samples; at most {SAMPLES_LIMIT:,} are read")
     if not count:
         return
     if not fixed and (end - at - 12) // 4 < count:
         raise BrokenVideo(f"track {track.id} claims {count:,} samples, and has {(end - at - 12) // 4:,} sizes")
     chunks = list(_chunks(moov, tables, count, track.id))
-    if fixed and track.format in _PCM:
-        _fill_pcm(track, chunks, fixed, moov, tables)
+    if fixed and track.format in pcm.ENTRIES:
+        # Old writers say 1 for the size, and mean it as little as libavformat believes it.
+        _fill_pcm(track, chunks, pcm.frame_bytes(track.entry) or fixed, moov, tables)
         return
     sizes: Sequence[int] = [fixed] * count if fixed else struct.unpack_from(f">{count}I", moov, at + 12)
     track.sizes = array("Q", sizes)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import groupby, pairwise
 from math import lcm
 
+from fanfold.kinds.video import pcm
 from fanfold.kinds.video.boxes import box, full
 from fanfold.kinds.video.entries import coded_size, pixel_shape
 from fanfold.kinds.video.fragments import lateness
@@ -176,6 +177,34 @@ def _edts(track: MuxTrack, scale: int, fragmented: bool) -> bytes:
     return box(b"edts", full(b"elst", 1, 0, struct.pack(">I", len(edits)), *edits))
 
 
+def _counted(track: MuxTrack, durations: Sequence[int]) -> tuple[Iterable[tuple[int, int]], list[int], bytes]:
+    """Return runs of durations, how many samples each chunk has, and the table of their sizes.
+
+    What is one sample elsewhere is as many as it has in a track of uncompressed sound (8.7.3.1).
+    """
+    sizes = [size for chunk in track.chunks for size in chunk.samples.sizes]
+    if not (width := pcm.frame_bytes(track.entry)):
+        counts = [len(chunk.samples) for chunk in track.chunks]
+        return _runs(durations), counts, struct.pack(f">II{len(sizes)}I", 0, len(sizes), *sizes)
+    counts = [sum(chunk.samples.sizes) // width for chunk in track.chunks]
+    return _expanded(durations, [size // width for size in sizes]), counts, struct.pack(">II", width, sum(counts))
+
+
+def _expanded(durations: Sequence[int], counts: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield runs of the durations of samples that are `counts` by `counts` as long as given; the last has the rest."""
+    many, value = 0, 0
+    for duration, count in zip(durations, counts, strict=True):
+        each = duration // count
+        for more, length in ((count - 1, each), (1, duration - each * (count - 1))):
+            if more and many and length != value:
+                yield many, value
+                many = 0
+            if more:
+                many, value = many + more, length
+    if many:
+        yield many, value
+
+
 def _decode_durations(track: MuxTrack) -> list[int]:
     """Return how long each sample is decoded: as long as the one that is shown in its turn."""
     order = [pts for chunk in track.chunks for pts in sorted(chunk.samples.pts)]
@@ -186,7 +215,8 @@ def _decode_durations(track: MuxTrack) -> list[int]:
 def _stbl(track: MuxTrack) -> bytes:
     stsd = full(b"stsd", 0, 0, struct.pack(">I", 1), track.entry)
     durations = _decode_durations(track) if track.chunks else []
-    tables = [stsd, full(b"stts", 0, 0, _runs(durations))]
+    runs, counts, sizes = _counted(track, durations)
+    tables = [stsd, full(b"stts", 0, 0, _listed(runs))]
     if track.handler == b"vide" and track.chunks:
         late = delay(track)
         offsets = [
@@ -195,14 +225,12 @@ def _stbl(track: MuxTrack) -> bytes:
             for pts, dts in zip(chunk.samples.pts, sorted(chunk.samples.pts), strict=True)
         ]
         if any(offsets):
-            tables.append(full(b"ctts", 0, 0, _runs(offsets)))
+            tables.append(full(b"ctts", 0, 0, _listed(_runs(offsets))))
         tables.append(_stss(track))
-    sizes = [size for chunk in track.chunks for size in chunk.samples.sizes]
-    counts = [len(chunk.samples) for chunk in track.chunks]
     starts = [at for at, (before, count) in enumerate(pairwise([0, *counts]), start=1) if before != count]
     stsc = [struct.pack(">III", at, counts[at - 1], 1) for at in starts]
     tables += [
-        full(b"stsz", 0, 0, struct.pack(f">II{len(sizes)}I", 0, len(sizes), *sizes)),
+        full(b"stsz", 0, 0, sizes),
         full(b"stsc", 0, 0, struct.pack(">I", len(stsc)), *stsc),
     ]
     places = [chunk.at for chunk in track.chunks]
@@ -219,6 +247,12 @@ def _stss(track: MuxTrack) -> bytes:
     return full(b"stss", 0, 0, struct.pack(f">I{len(keys)}I", len(keys), *keys))
 
 
-def _runs(values: Iterable[int]) -> bytes:
-    runs = [(sum(1 for _ in group), value) for value, group in groupby(values)]
-    return struct.pack(">I", len(runs)) + b"".join(struct.pack(">II", *run) for run in runs)
+def _runs(values: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield how often each value follows itself, and the value."""
+    for value, group in groupby(values):
+        yield sum(1 for _ in group), value
+
+
+def _listed(runs: Iterable[tuple[int, int]]) -> bytes:
+    found = list(runs)
+    return struct.pack(">I", len(found)) + b"".join(struct.pack(">II", *run) for run in found)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any
 
 import av
@@ -22,7 +23,7 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 
 from fanfold.errors import BrokenVideo, NotAVideo, UnsupportedVideo
-from fanfold.kinds.video import folding, opus, probing
+from fanfold.kinds.video import folding, opus, pcm, probing
 from fanfold.kinds.video.chunks import ChunkShare
 from fanfold.kinds.video.folding import Laid
 from fanfold.kinds.video.fragments import read_fragments
@@ -30,7 +31,7 @@ from fanfold.kinds.video.matroska import ClusterShare
 from fanfold.kinds.video.movie import read_movie
 from fanfold.kinds.video.ranges import Kept, opened
 from fanfold.kinds.video.shares import Share, Whole
-from fanfold.kinds.video.sink import Index, Sink
+from fanfold.kinds.video.sink import Data, Index, Sink
 from fanfold.kinds.video.transport import PacketShare
 from fanfold.model import Desk, Json, Source
 
@@ -48,6 +49,9 @@ JUMP_LIMIT = 1 << 30
 
 PACKETS_LIMIT = 20_000_000
 
+IN_MOV = pcm.CODECS
+"""Codecs that pass through the muxer of QuickTime: that of MP4 does not know them, or players of MP4 do not."""
+
 _MUXED = {"movflags": "empty_moov+default_base_moof+delay_moov+skip_trailer", "frag_duration": "2000000"}
 
 
@@ -57,6 +61,7 @@ class Lane:
 
     index: int
     reorders: bool
+    muxer: OutputContainer
     into: Stream
     filter: BitStreamFilterContext | None
     laid: Laid
@@ -83,8 +88,8 @@ def prepare(source: Source, layout: Json, share: Json, desk: Desk) -> Mapping[st
 
 def _laid_out(share: Share, layout: Json, desk: Desk) -> int:
     """Write samples and their index; return how many there are."""
-    form, sink = layout["container"], Sink(desk)
-    lanes: list[Lane] = []
+    form, data = layout["container"], Data(desk)
+    muxed: list[tuple[Sink, list[Lane]]] = []
     with opened(share.view, form) as found:
         described = probing.described(found, form, share.view.size_bytes)
         try:
@@ -92,20 +97,29 @@ def _laid_out(share: Share, layout: Json, desk: Desk) -> int:
             packets = share.packets(found, streams)
             # Of nothing at all some muxers make no file.
             if first := next(packets, None):
-                with av.open(sink, mode="w", format="mp4", options=_MUXED) as muxer:
-                    lanes = [_lane(stream, muxer.add_stream_from_template(stream, opaque=True)) for stream in streams]
-                    muxer.start_encoding()
-                    _carry(chain([first], packets), lanes, muxer, share.is_first)
+                with ExitStack() as muxers:
+                    for name, group in groupby(sorted(streams, key=_muxer_of), _muxer_of):
+                        sink = Sink(data)
+                        muxer = muxers.enter_context(av.open(sink, mode="w", format=name, options=_MUXED))
+                        muxed.append((sink, [_lane(stream, muxer) for stream in group]))
+                        muxer.start_encoding()
+                    _carry(chain([first], packets), [lane for _, lanes in muxed for lane in lanes], share.is_first)
         except av.error.InvalidDataError as error:
             raise BrokenVideo(f"the object breaks: {error.strerror}") from error
         except av.error.FFmpegError as error:
             codecs = ", ".join(sorted({one.get("codec", "unknown") for one in described["streams"]}))
             raise UnsupportedVideo(f"{codecs} in {form} cannot be read: {error.strerror}") from error
-    sink.flush_data()
-    if any(len(lane.laid) for lane in lanes):
-        _place(sink, lanes)
-    desk.write(folding.INDEX, folding.to_bytes(described, {lane.index: lane.laid for lane in lanes}))
-    return sum(len(lane.laid) for lane in lanes)
+    data.flush()
+    for sink, lanes in muxed:
+        if any(len(lane.laid) for lane in lanes):
+            _place(sink, lanes)
+    laid = {lane.index: lane.laid for _, lanes in muxed for lane in lanes}
+    desk.write(folding.INDEX, folding.to_bytes(described, dict(sorted(laid.items()))))
+    return sum(map(len, laid.values()))
+
+
+def _muxer_of(stream: Stream) -> str:
+    return "mov" if stream.codec_context.codec.canonical_name in IN_MOV else "mp4"
 
 
 def _kept(found: InputContainer, described: Mapping[str, Any]) -> list[Stream]:
@@ -116,37 +130,56 @@ def _kept(found: InputContainer, described: Mapping[str, Any]) -> list[Stream]:
             continue
         if one["type"] == "video" and any(stream.type == "video" for stream in kept):
             continue
-        if one.get("codec", "").startswith("pcm_"):
-            raise UnsupportedVideo(f"stream {one['index']} is uncompressed sound ({one['codec']}), read in MOV alone")
         kept.append(next(stream for stream in found.streams if stream.index == one["index"]))
     if not kept:
         raise NotAVideo("the object has neither pictures nor sound that could be played")
     return kept
 
 
-def _lane(stream: Stream, into: Stream) -> Lane:
+def _lane(stream: Stream, muxer: OutputContainer) -> Lane:
     context = stream.codec_context
-    base = Fraction(stream.time_base or 1)
+    codec, base = context.codec.canonical_name, Fraction(stream.time_base or 1)
+    if context.codec.name not in muxer.supported_codecs:
+        raise UnsupportedVideo(f"stream {stream.index} is {codec}, which no MP4 holds: it is not read")
+    into = muxer.add_stream_from_template(stream, opaque=True)
     if isinstance(context, VideoCodecContext):
-        return Lane(stream.index, context.has_b_frames, into, None, Laid(0, b"vide", b"", base, 0, 0))
+        return Lane(stream.index, context.has_b_frames, muxer, into, None, Laid(0, b"vide", b"", base, 0, 0))
     assert isinstance(context, AudioCodecContext)
     # In transport streams each frame of AAC has a header of its own, which an MP4 says once.
-    raw = context.codec.canonical_name == "aac" and not context.extradata
+    raw = codec == "aac" and not context.extradata
     unwrapped = BitStreamFilterContext("aac_adtstoasc", stream) if raw else None
     laid = Laid(0, b"soun", b"", base, context.sample_rate, context.frame_size)
-    return Lane(stream.index, False, into, unwrapped, laid, context.codec.canonical_name == "opus")
+    laid.frame_bytes = pcm.sample_bytes(codec) * context.channels
+    return Lane(stream.index, False, muxer, into, unwrapped, laid, codec == "opus")
 
 
-def _carry(packets: Iterator[Packet[Any]], lanes: Sequence[Lane], muxer: OutputContainer, from_beginning: bool) -> None:
-    """Hand every packet to the muxer, which brings it into the form of an MP4; its times are kept here."""
+def _carry(packets: Iterator[Packet[Any]], lanes: Sequence[Lane], from_beginning: bool) -> None:
+    """Hand every packet to its muxer, which brings it into the form of an MP4; its times are kept here."""
     by_index = {lane.index: lane for lane in lanes}
     for packet in packets:
         lane = by_index[packet.stream.index]
         is_lost = from_beginning and lane.laid.is_video and not len(lane.laid) and not packet.is_keyframe
         if packet.size and not is_lost:
-            for one in lane.filter.filter(packet) if lane.filter else (packet,):
+            for one in _filtered(packet, lane):
                 _take(one, lane)
-                muxer.mux(one)
+                lane.muxer.mux(one)
+
+
+def _filtered(packet: Packet[Any], lane: Lane) -> Iterable[Packet[Any]]:
+    """Return what is to be muxed for a packet."""
+    if lane.filter:
+        return lane.filter.filter(packet)
+    if lane.laid.frame_bytes and (rest := packet.size % lane.laid.frame_bytes):
+        # What is no whole sample at the end of a packet is not heard.
+        return [_cut(packet, packet.size - rest)] if packet.size > rest else ()
+    return (packet,)
+
+
+def _cut(packet: Packet[Any], size: int) -> Packet[Any]:
+    """Return a packet's first bytes."""
+    kept = Packet(bytes(packet)[:size])
+    kept.pts, kept.dts, kept.time_base, kept.is_keyframe = packet.pts, packet.dts, packet.time_base, packet.is_keyframe
+    return kept
 
 
 def _take(packet: Packet[Any], lane: Lane) -> None:

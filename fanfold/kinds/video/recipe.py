@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from fanfold.fields import KindRecipe, OutputName, Strict, check_names, duration_s
+from fanfold.kinds.video import pcm
 from fanfold.speech import ENGINES, UNSPACED, language_of
 
 RESERVED = frozenset({"metadata", "posters", "scenes", "subtitles", "transcript", "keywords", "result"})
@@ -23,7 +24,7 @@ VIDEO_CODECS = {
 
 AUDIO_CODECS = {"mp4": ("aac", "opus"), "mov": ("aac",), "webm": ("opus",), "hls": ("aac",)}
 
-COPIED_CODECS = {"webm": ("vorbis",)}
+COPIED_CODECS = {"webm": frozenset({"vorbis"}), "mov": pcm.CODECS}
 """What a format holds besides, where the source has it: it is copied, and nothing is encoded to it."""
 
 LEAST_SEGMENT_S, MOST_SEGMENT_S = 1, 600

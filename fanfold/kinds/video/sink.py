@@ -21,13 +21,38 @@ DATA = "data-"
 """What they are called; a number follows."""
 
 
-class Sink(io.RawIOBase):
-    """Takes a fragmented MP4 as it is written: keeps its index, and writes what is in its `mdat`s to the desk."""
+class Data:
+    """Samples one behind the other, written to the desk as objects of the part."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._held, self._data = bytearray(), bytearray()
-        self._at = self._written = self._objects = 0
+        self._held = bytearray()
+        self._written = self._objects = 0
+
+    def put(self, data: bytes | bytearray) -> int:
+        """Take samples; return where they begin in what all objects hold together."""
+        at = self._written + len(self._held)
+        self._held += data
+        if len(self._held) >= OBJECT_BYTES:
+            self.flush()
+        return at
+
+    def flush(self) -> None:
+        """Write what is held as one object of the part."""
+        if self._held:
+            self._desk.write(f"{DATA}{self._objects:05}", bytes(self._held))
+            self._objects += 1
+            self._written += len(self._held)
+            self._held.clear()
+
+
+class Sink(io.RawIOBase):
+    """Takes a fragmented MP4 as it is written: keeps its index, and hands on what is in its `mdat`s."""
+
+    def __init__(self, data: Data) -> None:
+        self._data = data
+        self._held = bytearray()
+        self._at = 0
         self._kept: list[tuple[int, bytes]] = []
         self._bodies: list[tuple[int, int]] = []
 
@@ -46,21 +71,10 @@ class Sink(io.RawIOBase):
             kept = 8 if name == b"mdat" else size
             self._kept.append((self._at, bytes(self._held[:kept])))
             if name == b"mdat":
-                self._bodies.append((self._at + 8, self._written + len(self._data)))
-                self._data += self._held[8:size]
-                if len(self._data) >= OBJECT_BYTES:
-                    self.flush_data()
+                self._bodies.append((self._at + 8, self._data.put(self._held[8:size])))
             self._at += size
             del self._held[:size]
         return len(data)
-
-    def flush_data(self) -> None:
-        """Write what is held as one object of the part."""
-        if self._data:
-            self._desk.write(f"{DATA}{self._objects:05}", bytes(self._data))
-            self._objects += 1
-            self._written += len(self._data)
-            self._data.clear()
 
     @property
     def size_bytes(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import groupby
 from typing import Any
@@ -13,7 +13,6 @@ from fanfold.errors import BrokenVideo
 from fanfold.kinds.video.encoding import encode_sound
 from fanfold.kinds.video.fragments import fragment
 from fanfold.kinds.video.media import Media, Stream
-from fanfold.kinds.video.reading import Stretch
 from fanfold.kinds.video.samples import Samples
 from fanfold.kinds.video.tracks import told
 from fanfold.model import Desk, Json, PartObject
@@ -25,7 +24,8 @@ def encode(media: Media, layout: Mapping[str, Json], span: Mapping[str, Json], d
     Raises BrokenVideo, TransientError.
     """
     stream = next(stream for stream in media.audio if stream.index == span["sound"])
-    made = encode_sound(_read(stream, layout["sounds"][str(stream.index)], desk), span["codec"], span["kbps"])
+    places = layout["sounds"][str(stream.index)]
+    made = encode_sound(stream, _samples(stream, places), _data(places, desk), span["codec"], span["kbps"])
     rate = made.timescale
     begins = round(stream.begins * stream.tick * rate)
     pts = [begins + at for at in made.samples.pts]
@@ -57,19 +57,22 @@ def encode(media: Media, layout: Mapping[str, Json], span: Mapping[str, Json], d
     }
 
 
-def _read(stream: Stream, places: Sequence[Sequence[Any]], desk: Desk) -> Stretch:
-    """Read a sound's packets back from the work bucket."""
+def _samples(stream: Stream, places: Sequence[Sequence[Any]]) -> Samples:
     if not places:
         raise BrokenVideo(f"the sound of stream {stream.index} has no packet")
-    data = [desk.read(PartObject(key, stop), start, stop) for key, start, stop, _ in places]
     samples = [Samples.from_json(one) for _, _, _, one in places]
-    joined = Samples(
+    return Samples(
         [pts for one in samples for pts in one.pts],
         [duration for one in samples for duration in one.durations],
         [size for one in samples for size in one.sizes],
         range(sum(map(len, samples))),
     )
-    return Stretch(stream, joined, b"".join(data))
+
+
+def _data(places: Sequence[Sequence[Any]], desk: Desk) -> Iterator[bytes]:
+    """Yield a sound's packets from the work bucket, those of a segment at a time."""
+    for key, start, stop, _ in places:
+        yield desk.read(PartObject(key, stop), start, stop)
 
 
 def _segment(media: Media, at: Fraction) -> int:

@@ -100,7 +100,7 @@ def test_a_playlist_is_refused_and_nothing_is_opened(trap: Trap, name: str) -> N
 def test_ffmpeg_itself_opens_nothing(trap: Trap, name: str) -> None:
     """Were such a thing ever handed to it, it would refuse it too."""
     with refused(BrokenVideo, 5):
-        ffmpeg.run(payloads(trap.url)[name], "it", {"c:v": "libx264"})
+        ffmpeg.run([payloads(trap.url)[name]], "it", {"c:v": "libx264"})
 
 
 def patched(data: bytes, old: bytes, new: bytes) -> bytes:

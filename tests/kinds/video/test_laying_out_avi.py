@@ -27,6 +27,7 @@ AVI = {
     "h264.avi": "-c:v libx264 -preset veryfast -bf 0 -g 48 -c:a ac3",
     "aac.avi": "-c:v mpeg4 -bf 2 -g 24 -c:a aac",
     "straddling.avi": "-c:v mpeg4 -g 24 -c:a libmp3lame -b:a 128k",
+    "pcm.avi": "-c:v mpeg4 -g 24 -c:a pcm_s16le -ar 16000",
 }
 
 SOUND_RATE = 128_000 // 8
