@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from fanfold.errors import BrokenVideo
-from fanfold.kinds.video.boxes import find
+from fanfold.kinds.video.boxes import box, find
 
 _PICTURE_BYTES = 86
 """Where its boxes begin, behind its fields (12.1.3)."""
@@ -30,6 +30,18 @@ def of_sound(entry: bytes, name: str) -> bytes:
     version = int.from_bytes(entry[16:18], "big")
     start = _SOUND_BYTES.get(version, len(entry))
     return _body(entry, name, start) or _body(entry, f"wave/{name}", start)
+
+
+def of_mp4(entry: bytes, channels: int, rate: int) -> bytes:
+    """Return an entry of AAC as an MP4 has it (12.2.3, and ISO/IEC 14496-14, 5.6), any other one as it is.
+
+    QuickTime's has more fields, and keeps what sets up the decoder in a `wave`: readers of MP4 do not find it there.
+    """
+    config = of_sound(entry, "esds") if entry[4:8] == b"mp4a" else b""
+    if not config or entry[16:18] == b"\0\0":
+        return entry
+    fields = struct.pack(">8xHH4xI", channels, 16, rate << 16 & 0xFFFFFFFF)
+    return box(b"mp4a", entry[8:16], fields, box(b"esds", config))
 
 
 def _body(entry: bytes, name: str, start: int) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+from fanfold.kinds.video.entries import of_mp4
 from fanfold.kinds.video.media import Media
 from fanfold.kinds.video.muxing import IDENTITY, Chunk, MuxTrack, ftyp, moov
 from fanfold.kinds.video.tagging import user_data
@@ -18,7 +19,7 @@ _BRANDS = {"mp4": (b"isom", b"iso6", b"mp42"), "mov": (b"qt  ",)}
 
 def pieces(form: str, media: Media, wholes: Sequence[Whole]) -> list[Piece]:
     """Return a file: its index first, then each segment's pictures and sound in turn."""
-    tracks = [mux_track(media, whole) for whole in wholes]
+    tracks = [mux_track(form, media, whole) for whole in wholes]
     head = ftyp(*_BRANDS[form])
     placed = [
         (number, at) for number in range(len(media.segments)) for at, one in enumerate(wholes) if number in one.stored
@@ -41,19 +42,19 @@ def pieces(form: str, media: Media, wholes: Sequence[Whole]) -> list[Piece]:
     return [head + index + mdat, *(wholes[track].stored[number].data for number, track in placed)]
 
 
-def mux_track(media: Media, whole: Whole) -> MuxTrack:
+def mux_track(form: str, media: Media, whole: Whole) -> MuxTrack:
     """Return a track as it is described in an index."""
     stream = whole.stream
-    copied = whole.entry == stream.entry
+    is_plain = form == "mov" or stream.kind == "video"
     return MuxTrack(
         handler=b"vide" if stream.kind == "video" else b"soun",
         timescale=whole.timescale,
-        entry=whole.entry,
+        entry=whole.entry if is_plain else of_mp4(whole.entry, stream.channels, stream.sample_rate),
         origin=whole.origin,
         begins=whole.begins,
         ends=whole.ends,
         language=stream.language,
         # What is encoded is turned as it is encoded.
-        matrix=b64decode(stream.matrix) if stream.kind == "video" and copied and stream.matrix else IDENTITY,
-        enabled=stream.kind == "video" or stream is media.audio[0],
+        matrix=b64decode(stream.matrix) if stream.kind == "video" and whole.copied and stream.matrix else IDENTITY,
+        enabled=stream.kind == "video" or stream is media.heard,
     )

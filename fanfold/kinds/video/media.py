@@ -94,6 +94,12 @@ class Media:
         """The stream in whose ticks the segments are."""
         return self.video or self.audio[0]
 
+    @property
+    def heard(self) -> Stream | None:
+        """The sound that is heard unless somebody chooses."""
+        chosen = [stream for stream in self.audio if stream.default] or self.audio
+        return chosen[0] if chosen else None
+
     def origin_of(self, stream: Stream) -> int:
         """Return the origin in a stream's ticks, which it lies on or next to."""
         return round(Fraction(self.origin) * stream.timescale)

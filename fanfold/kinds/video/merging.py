@@ -67,7 +67,9 @@ def merge(round: Round) -> Again | Folded:
     if left := [span for span in spans if span not in done]:
         return Again(_numbered(round, [(INDEX, span) for span in left]), layout | places, publishes=True)
     repaired = sum("prepare" in line.span for lines in round.lines[1:] for line in lines)
-    return Folded(outputs, _stats(layout, media) | told.stats, repaired=repaired)
+    left_out = [name for name, found in wholes.items() if not found]
+    stats = _stats(layout, media) | told.stats | ({"left_out": left_out} if left_out else {})
+    return Folded(outputs, stats, repaired=repaired)
 
 
 def _done(round: Round) -> list[dict[str, Json]]:
@@ -169,6 +171,6 @@ def _certify(pictures: Whole) -> None:
     stored = [pictures.stored[number] for number in range(len(pictures.stored))]
     for before, after in pairwise(stored):
         last, first = before.last, after.start
-        if last >= first and pictures.entry != pictures.stream.entry:
+        if last >= first and not pictures.copied:
             at = Fraction(first, pictures.timescale)
             raise BrokenVideo(f"the pictures around {float(at):.3f} s are shown twice: the index contradicts itself")

@@ -33,10 +33,6 @@ class Track:
     name: str
     whole: Whole
 
-    @property
-    def is_encoded(self) -> bool:
-        return self.whole.entry != self.whole.stream.entry
-
     @cached_property
     def stored(self) -> list[tuple[int, Stored]]:
         """Its fragments by the numbers of their segments, in order."""
@@ -108,8 +104,8 @@ def spans(outputs: Sequence[Output]) -> Iterator[dict[str, Json]]:
 
 def head(media: Media, whole: Whole) -> bytes:
     """Return what a player reads before any fragment of a track."""
-    track = mux_track(media, whole)
-    late = media.late_of(whole.stream, copied=whole.entry == whole.stream.entry)
+    track = mux_track("mp4", media, whole)
+    late = media.late_of(whole.stream, copied=whole.copied)
     described = MuxTrack(
         handler=track.handler,
         timescale=track.timescale,

@@ -63,6 +63,8 @@ class Rendition(Strict):
                 raise ValueError(f"{self.format} holds {' or '.join(codecs[self.format])}, not {given}")
         if self.video == self.audio == "none":
             raise ValueError("a rendition has video, audio or both")
+        if self.video == "none" and self.reshapes:
+            raise ValueError("`width`, `height` and `crf` are those of pictures, and `video: none` has none")
         if self.crf is not None and self.crf > 51 and self.video_codec in ("h264", "hevc"):
             raise ValueError(f"`crf` goes up to 51 for {self.video_codec}")
         return self

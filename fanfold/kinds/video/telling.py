@@ -64,7 +64,8 @@ def told(round: Round) -> Told:
         outputs.append(_json("transcript.json", _transcript(asked, media, heard)))
         shown = [_cue(cue, asked.space) for cue in heard]
         outputs.append(Output("transcript.vtt", [webvtt.text(shown).encode()], VTT))
-        texts.append(Text("transcript.vtt", asked.code, "transcript"))
+        if heard:
+            texts.append(Text("transcript.vtt", asked.code, "transcript"))
         undecoded = sum(part.facts.get("undecoded", 0) for part in parts_of(round))
         stats |= {"cues": len(heard), "words": sum(map(len, heard)), "undecoded": undecoded}
     if recipe.keywords:

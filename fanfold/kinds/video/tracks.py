@@ -95,6 +95,8 @@ class Whole:
     first: int
     stored: Mapping[int, Stored]
     """By the number of the segment; a sound may have none in one."""
+    copied: bool
+    """Whether its samples are those of the source."""
 
     @property
     def lead(self) -> int:
@@ -110,21 +112,26 @@ def video_of(media: Media, rendition: Rendition, parts: Sequence[Part]) -> Whole
     origin = media.origin_of(stream)
     if choosing.copies_video(media, rendition):
         stored = {at: _stored(part, part.facts["copied"]) for at, part in enumerate(parts)}
-        return Whole(stream, stream.timescale, stream.entry, origin, stream.begins, stream.ends, stream.first, stored)
+        return _copied(stream, origin, stored)
     facts = [part.facts["video"][rendition.name] for part in parts]
     entries = {one["entry"] for one in facts}
     if len(entries) > 1:
         raise UnsupportedVideo(f"the segments of {rendition.name!r} are not encoded alike")
     stored = {at: _stored(part, one) for at, (part, one) in enumerate(zip(parts, facts, strict=True))}
     first = stored[0].start
-    return Whole(stream, stream.timescale, b64decode(entries.pop()), origin, first, stream.ends, first, stored)
+    entry = b64decode(entries.pop())
+    return Whole(stream, stream.timescale, entry, origin, first, stream.ends, first, stored, copied=False)
 
 
 def copied_audio(media: Media, stream: Stream, parts: Sequence[Part]) -> Whole:
     """Return a sound as the source has it."""
-    stored = dict(_kept(stream, parts))
-    origin = media.origin_of(stream)
-    return Whole(stream, stream.timescale, stream.entry, origin, stream.begins, stream.ends, stream.first, stored)
+    return _copied(stream, media.origin_of(stream), dict(_kept(stream, parts)))
+
+
+def _copied(stream: Stream, origin: int, stored: Mapping[int, Stored]) -> Whole:
+    return Whole(
+        stream, stream.timescale, stream.entry, origin, stream.begins, stream.ends, stream.first, stored, copied=True
+    )
 
 
 def _kept(stream: Stream, parts: Sequence[Part]) -> Iterator[tuple[int, Stored]]:
@@ -147,6 +154,7 @@ def encoded_audio(stream: Stream, part: Part) -> Whole:
         facts["ends"],
         facts["first"],
         stored,
+        copied=False,
     )
 
 

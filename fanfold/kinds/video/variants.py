@@ -72,19 +72,19 @@ def outputs(media: Media, renditions: Sequence[Shown], texts: Sequence[Text], tr
         yield playlist(text.playlist, _of_text(media, text))
     for one in renditions:
         above = [(text, "../") for text in texts]
-        yield playlist(f"{one.name}/index.m3u8", _multivariant([(one, "")], above, light))
+        yield playlist(f"{one.name}/index.m3u8", _multivariant(media, [(one, "")], above, light))
     if len(renditions) > 1:
         named = [(one, f"{one.name}/") for one in renditions]
-        yield playlist(TOGETHER, _multivariant(named, [(text, "") for text in texts], light))
+        yield playlist(TOGETHER, _multivariant(media, named, [(text, "") for text in texts], light))
 
 
 def _multivariant(
-    renditions: Sequence[tuple[Shown, str]], texts: Sequence[tuple[Text, str]], light: str
+    media: Media, renditions: Sequence[tuple[Shown, str]], texts: Sequence[tuple[Text, str]], light: str
 ) -> Iterator[str]:
     """Yield the lines of a playlist of renditions and texts, each with the folder that it is reached through."""
     yield "#EXTM3U"
     yield "#EXT-X-VERSION:7"
-    if all(one.video.is_encoded for one, _ in renditions if one.video):
+    if not any(one.video.whole.copied for one, _ in renditions if one.video):
         yield "#EXT-X-INDEPENDENT-SEGMENTS"
     groups: dict[tuple[str, ...], str] = {}
     for one, folder in renditions:
@@ -93,22 +93,24 @@ def _multivariant(
             for at, track in enumerate(one.sounds):
                 stream = track.whole.stream
                 uri = f"{folder}{track.name}.m3u8"
-                yield _media("AUDIO", groups[one.choice], stream.title, stream.language, at, uri)
+                heard = stream is media.heard
+                yield _media("AUDIO", groups[one.choice], stream.title, stream.language, at, uri, is_default=heard)
     for at, (text, folder) in enumerate(texts):
-        yield _media("SUBTITLES", "text", text.title, text.language, at, f"{folder}{text.playlist}")
+        uri = f"{folder}{text.playlist}"
+        yield _media("SUBTITLES", "text", text.title, text.language, at, uri, is_default=False)
     for one, folder in renditions:
         yield _stream(one, light, groups.get(one.choice, ""), "text" if texts else "")
         yield f"{folder}{(one.video or one.sounds[0]).name}.m3u8"
 
 
-def _media(kind: str, group: str, title: str, language: str, at: int, uri: str) -> str:
-    """Return the tag of a sound or a text; the first sound is heard, and no text shown, unless somebody chooses."""
+def _media(kind: str, group: str, title: str, language: str, at: int, uri: str, *, is_default: bool) -> str:
+    """Return the tag of a sound or a text; what is no default is heard or shown where somebody chooses it."""
     spoken = "" if language == "und" else CODES.get(language, language).translate(_UNQUOTED)
     name = title.translate(_UNQUOTED) or spoken or kind.lower()
     told = [f"TYPE={kind}", f'GROUP-ID="{group}"', f'NAME="{name} {at + 1}"']
     if spoken:
         told.append(f'LANGUAGE="{spoken}"')
-    told.append("DEFAULT=" + ("YES" if kind == "AUDIO" and not at else "NO"))
+    told.append("DEFAULT=" + ("YES" if is_default else "NO"))
     return "#EXT-X-MEDIA:" + ",".join([*told, "AUTOSELECT=YES", f'URI="{uri}"'])
 
 
@@ -139,7 +141,7 @@ def _size(video: Track) -> tuple[int, int]:
     width, height = coded_size(entry)
     width = round(width * pixel_shape(entry))
     # What is encoded is turned as it is encoded.
-    return (height, width) if not video.is_encoded and turn in (90, 270) else (width, height)
+    return (height, width) if video.whole.copied and turn in (90, 270) else (width, height)
 
 
 def _of_text(media: Media, text: Text) -> Iterator[str]:

@@ -28,9 +28,8 @@ def pieces(media: Media, wholes: Sequence[Whole], woven: Sequence[Part]) -> list
     scale_ns, tracks = laid(wholes)
     zero = zero_of(wholes)
     ends = max(Fraction(whole.ends, whole.timescale) for whole in wholes)
-    sounds = [whole for whole in wholes if whole.stream.kind == "audio"]
     entries = [
-        trackentries.entry(whole, blocks, is_default=whole not in sounds[1:])
+        trackentries.entry(whole, blocks, is_default=whole.stream in (media.video, media.heard))
         for whole, blocks in zip(wholes, tracks, strict=True)
     ]
     tags = media.tags or {}

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import pytest
+from av.stream import Disposition
+from pydantic import ValidationError
 
 from fanfold import kinds
 from fanfold.kinds.video.media import Media
 from fanfold.kinds.video.reading import read_segment
 from fanfold.kinds.video.recipe import VideoRecipe
 from tests.kinds.driver import CountingSource, run
-from tests.kinds.video.clips import CLIPS, clip
+from tests.kinds.video.clips import CLIPS, H264, clip
 from tests.kinds.video.clips import run as run_ffmpeg
 from tests.kinds.video.probes import complaints, nearest_ms, psnr, samples_encoded, samples_heard, seen
 
@@ -68,6 +71,58 @@ def test_every_picture_and_sample_is_there_at_its_time(tmp_path: Path, name: str
 def test_a_copy_is_the_same_pictures(tmp_path: Path) -> None:
     paths = made(tmp_path, "open.mov", "1s", {"renditions": [{"name": "copy"}]})
     assert psnr(paths["copy.mp4"], paths["open.mov"]) == float("inf")
+
+
+def test_what_was_encoded_here_before_is_encoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its description is what the encoder gives again, and yet nothing of it is a copy.
+
+    Of a source that is turned, pictures that are encoded are upright, so that nothing may turn them any more.
+    """
+    web = {"name": "web", "crf": 23}
+    ours = made(tmp_path, "plain.mp4", "2s", {"renditions": [web]})["web.mp4"].read_bytes()
+    turned = bytearray(ours)
+    at = turned.index(b"tkhd") + 4 + 52
+    turned[at : at + 36] = struct.pack(">9i", -0x10000, 0, 0, 0, -0x10000, 0, 160 << 16, 90 << 16, 0x40000000)
+    sources = {"ours.mp4": ours, "turned.mp4": bytes(turned)}
+    monkeypatch.setattr("tests.kinds.video.test_exact.clip", sources.__getitem__)
+    for name in sources:
+        renditions = [web, {"name": "live", "format": "hls", "crf": 23}]
+        paths = made(tmp_path, name, "2s", {"renditions": renditions})
+        for output in ("web.mp4", "live/index.m3u8"):
+            check_same(paths[output], paths[name])
+            assert psnr(paths[output], paths[name]) > 30
+
+
+def test_the_sound_that_is_heard_is_that_of_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = "-map 0 -map 1 -map 1 -disposition:a:0 0 -disposition:a:1 default"
+    source = clip("chosen.mkv", 4, f"{chosen} {H264} -c:a aac")
+    monkeypatch.setattr("tests.kinds.video.test_exact.clip", lambda name: source)
+    recipe = {"renditions": [{"name": "copy"}, {"name": "net", "format": "webm", "height": 48}]}
+    paths = made(tmp_path, "chosen.mkv", "2s", recipe)
+    for output in ("copy.mp4", "net.webm"):
+        with av.open(str(paths[output])) as found:
+            heard = [bool(one.disposition & Disposition.default) for one in found.streams.audio]
+        assert heard == [False, True]
+
+
+def test_sound_of_quicktime_is_described_as_mp4_does(tmp_path: Path) -> None:
+    """Readers of MP4 look for the set-up of AAC in its entry, and for nothing of QuickTime's before it."""
+    paths = made(tmp_path, "open.mov", "2s", {"renditions": [{"name": "copy"}, {"name": "live", "format": "hls"}]})
+    heads = [path.read_bytes() for name, path in paths.items() if name == "copy.mp4" or "/audio-0-" in name]
+    entries = [data[data.index(b"mp4a") - 4 :] for data in heads if b"mp4a" in data]
+    assert len(entries) == 2
+    for entry in entries:
+        assert entry[16:18] == b"\0\0"
+        assert entry[40:44] == b"esds"
+
+
+def test_a_rendition_for_which_there_is_nothing_is_named() -> None:
+    renditions = [{"name": "heard", "video": "none"}, {"name": "seen", "height": 60}]
+    found = run(VIDEO, clip("silent.mp4"), VideoRecipe.model_validate({"renditions": renditions}))
+    assert found.stats["left_out"] == ["heard"]
+    assert "heard.mp4" not in found.outputs
+    with pytest.raises(ValidationError, match="are those of pictures"):
+        VideoRecipe.model_validate({"renditions": [{"name": "heard", "video": "none", "height": 60}]})
 
 
 def test_the_splitter_reads_the_index_and_a_worker_its_segment() -> None:

@@ -252,7 +252,7 @@ def track(draw: st.DrawFn, kind: str, store: dict[str, bytes], index: int) -> Tr
     delay, over = (draw(st.integers(0, 312)), draw(st.integers(0, 900))) if kind == "audio" and len(pts) > 2 else (0, 0)
     begins, ends = pts[0] + delay, pts[-1] + 960 - over
     stream = Stream(index, kind, "vp9", timescale, b"", begins, ends, pts[0])
-    return Whole(stream, timescale, entries()[kind == "audio"], 0, begins, ends, pts[0], stored), frames
+    return Whole(stream, timescale, entries()[kind == "audio"], 0, begins, ends, pts[0], stored, copied=False), frames
 
 
 @st.composite
@@ -349,7 +349,7 @@ def test_a_description_that_is_cut_off_is_refused(codec: str, data: st.DataObjec
     broken[where:] = broken[where + data.draw(st.integers(0, 8)) :]
     stream = Stream(0, "audio" if codec == "opus" else "video", codec, 48_000, b"", 0, 960, 0)
     stored = {0: Stored(PartObject("0", 1), 0, 0, tracks.told(Samples([0], [960], [1], [0])))}
-    whole = Whole(stream, 48_000, bytes(broken), 0, 0, 960, 0, stored)
+    whole = Whole(stream, 48_000, bytes(broken), 0, 0, 960, 0, stored, copied=False)
     with contextlib.suppress(BrokenVideo):
         trackentries.entry(whole, blocks.laid([whole])[1][0], is_default=True)
 
@@ -359,7 +359,17 @@ def test_pictures_that_share_a_millisecond_get_a_finer_clock() -> None:
     store = {"0": bytes(40)}
     samples = Samples(range(0, 20), [1] * 20, [2] * 20, [0])
     stream = Stream(0, "video", "vp9", 2000, b"", 0, 20, 0)
-    whole = Whole(stream, 2000, entries()[0], 0, 0, 20, 0, {0: Stored(PartObject("0", 40), 0, 0, tracks.told(samples))})
+    whole = Whole(
+        stream,
+        2000,
+        entries()[0],
+        0,
+        0,
+        20,
+        0,
+        {0: Stored(PartObject("0", 40), 0, 0, tracks.told(samples))},
+        copied=False,
+    )
     with av.open(io.BytesIO(woven([whole], store)), format="matroska") as container:
         times = [packet.pts * Fraction(packet.time_base or 1) for packet in container.demux() if packet.pts is not None]
     assert times == [Fraction(at, 2000) for at in range(20)]
