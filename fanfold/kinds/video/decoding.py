@@ -13,7 +13,7 @@ from fanfold.errors import UnsupportedVideo
 from fanfold.kinds.video.excerpts import mini, track_of
 from fanfold.kinds.video.media import Media
 from fanfold.kinds.video.muxing import delay
-from fanfold.kinds.video.reading import read_segment
+from fanfold.kinds.video.reading import Stretch, read_segment
 from fanfold.model import Source
 
 THREADS = 2
@@ -28,10 +28,15 @@ def frames(source: Source, media: Media, span: Mapping[str, Any]) -> Iterator[av
     What does not decode is left out, as players do. Raises BrokenVideo, UnsupportedVideo.
     """
     segment = read_segment(source, media, span)
-    video = segment.video
-    assert video is not None
-    if not len(video.samples):
+    if segment.video is None or not len(segment.video.samples):
         return
+    for at, frame in decoded(segment.video):
+        if segment.start <= at < segment.stop:
+            yield frame
+
+
+def decoded(video: Stretch) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Yield the pictures of a stretch that decode, and when each is shown, in ticks. Raises UnsupportedVideo."""
     # Without its edit list the times of an excerpt count from its first sample.
     zero = video.samples.start - delay(track_of(video.stream, video.samples))
     options = {"ignore_editlist": "1", "format_whitelist": "mov", "protocol_whitelist": "none"}
@@ -43,11 +48,10 @@ def frames(source: Source, media: Media, span: Mapping[str, Any]) -> Iterator[av
         stream.thread_type, stream.codec_context.thread_count = "AUTO", THREADS
         for packet in found.demux(stream):
             try:
-                decoded = packet.decode()
+                shown = packet.decode()
             except av.error.FFmpegError:
                 continue
-            for frame in decoded:
+            for frame in shown:
                 if frame.pts is not None:
                     frame.pts += zero
-                    if segment.start <= frame.pts < segment.stop:
-                        yield frame
+                    yield frame.pts, frame

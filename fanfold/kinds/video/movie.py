@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -68,6 +68,13 @@ class Track:
 
     def __len__(self) -> int:
         return len(self.pts)
+
+    def drop(self, lost: Sequence[int]) -> None:
+        """Leave out samples, of which none is a keyframe; `lost` is in order."""
+        for at in reversed(lost):
+            for table in (self.offsets, self.sizes, self.dts, self.pts):
+                del table[at]
+        self.keys = array("Q", (key - bisect_left(lost, key) for key in self.keys))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from fractions import Fraction
 from typing import Any
 
 from fanfold.errors import BrokenVideo, NotAVideo, TooManyChunks, UnsupportedVideo
-from fanfold.kinds.video import chunks, describing, dividing, folding, probing, weaving
+from fanfold.kinds.pieces import Pieces
+from fanfold.kinds.video import chunks, describing, dividing, folding, opening, probing, weaving
 from fanfold.kinds.video.choosing import copies_video, has_video, shape
 from fanfold.kinds.video.cutting import cuts
 from fanfold.kinds.video.entries import out_of_band
@@ -59,7 +60,7 @@ def plan(source: Source, recipe: VideoRecipe) -> Plan:
     for track in tracks.values():
         _check_places(track, source.size_bytes)
     by_index = {one["index"]: tracks[one["id"]] for one in described["streams"] if one.get("id") in tracks}
-    layout, asked = laid_out(recipe, described, by_index, Fraction(0))
+    layout, asked = laid_out(recipe, described, by_index, kept, Fraction(0))
     return Plan(layout, [Line(f"0-{number:05}", role, span) for number, (role, span) in enumerate(asked)])
 
 
@@ -73,18 +74,21 @@ def prepared(round: Round) -> Again:
     if not folding.follow_each_other([part.facts for part in parts]):
         return Again([Line(f"{number}-00000", ROLE, {"prepare": True})])
     described, tracks, stored = folding.folded(parts, round.read)
-    layout, asked = laid_out(round.recipe, described, tracks, None)
+    layout, asked = laid_out(round.recipe, described, tracks, Pieces(stored, round.read), None)
     layout["stored"] = [[one.key, one.size_bytes] for one in stored]
     lines = [Line(f"{number}-{at:05}", role, span) for at, (role, span) in enumerate(asked)]
     return Again(lines, layout, plans=True)
 
 
 def laid_out(
-    recipe: VideoRecipe, described: dict[str, Any], tracks: dict[int, Track], origin: Fraction | None
+    recipe: VideoRecipe, described: dict[str, Any], tracks: dict[int, Track], samples: Source, origin: Fraction | None
 ) -> tuple[dict[str, Json], list[describing.RoledSpan]]:
-    """Return the layout, and role and span of each line; without an origin, what is first begins it."""
+    """Return the layout, and role and span of each line; without an origin, what is first begins it.
+
+    `samples`: where those of the tracks lie.
+    """
     probing.check(described["streams"], recipe)
-    media, tracks = _media(recipe, described, tracks, origin)
+    media, tracks = _media(recipe, described, tracks, samples, origin)
     for rendition in recipe.renditions:
         if media.video and has_video(media, rendition) and not copies_video(media, rendition):
             shape(media.video, rendition)
@@ -100,7 +104,7 @@ def laid_out(
 
 
 def _media(
-    recipe: VideoRecipe, described: dict[str, Any], found: dict[int, Track], origin: Fraction | None
+    recipe: VideoRecipe, described: dict[str, Any], found: dict[int, Track], samples: Source, origin: Fraction | None
 ) -> tuple[Media, dict[int, Track]]:
     """Return what is kept of the video, and the track of each kept stream."""
     streams: list[Stream] = []
@@ -109,7 +113,11 @@ def _media(
         if "codec" not in one:
             continue
         if one["index"] in found and one["type"] in ("video", "audio") and not one["picture"] and not is_second:
-            streams.append(_stream(one, found[one["index"]]))
+            track = found[one["index"]]
+            stream = _stream(one, track)
+            if stream.kind == "video" and opening.skip(stream, track, samples):
+                stream, one["frames"] = _stream(one, track), len(track)
+            streams.append(stream)
     if not streams:
         raise NotAVideo("the object has neither pictures nor sound that could be played")
     video = next((stream for stream in streams if stream.kind == "video"), None)

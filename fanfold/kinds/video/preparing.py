@@ -95,6 +95,9 @@ def _laid_out(share: Share, layout: Json, desk: Desk) -> int:
         try:
             streams = _kept(found, described)
             packets = share.packets(found, streams)
+            if form == "matroska":
+                # It has no times below 0: what a cut left there is not presented.
+                packets = (one for one in packets if not one.size or one.pts is not None or one.dts is not None)
             # Of nothing at all some muxers make no file.
             if first := next(packets, None):
                 with ExitStack() as muxers:
