@@ -58,8 +58,18 @@ def coded_size(entry: bytes) -> tuple[int, int]:
 def pixel_shape(entry: bytes) -> Fraction:
     """Return the width of a pixel for its height (12.1.4)."""
     found = of_picture(entry, "pasp")
-    across, down = struct.unpack_from(">II", found) if found else (1, 1)
+    across, down = struct.unpack_from(">II", found) if len(found) >= 8 else (1, 1)
     return Fraction(across, down) if across and down else Fraction(1)
+
+
+def shaped(entry: bytes, shape: Fraction) -> bytes:
+    """Return an entry of pictures that says the shape of a pixel, as else the track or the container may alone."""
+    if pixel_shape(entry) == shape:
+        return entry
+    found = find(entry, "pasp", _PICTURE_BYTES)
+    others = entry[_PICTURE_BYTES : found[0] - 8] + entry[found[1] :] if found else entry[_PICTURE_BYTES:]
+    said = struct.pack(">II", shape.numerator, shape.denominator)
+    return box(entry[4:8], entry[8:_PICTURE_BYTES], box(b"pasp", said), others)
 
 
 def decoder_config(esds: bytes) -> bytes:

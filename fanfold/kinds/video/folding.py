@@ -49,6 +49,8 @@ class Laid:
     """How many the last packet has, 0 where only the container's rounding of it is known."""
     frame_bytes: int = 0
     """Of uncompressed sound, how many bytes a sample has, of all channels; 0 of other streams."""
+    matrix: bytes = IDENTITY
+    """How it is turned for display, as an MP4 says it."""
     pts: array[int] = field(default_factory=lambda: array("q"))
     lengths: array[int] = field(default_factory=lambda: array("q"))
     keys: array[int] = field(default_factory=lambda: array("Q"))
@@ -65,7 +67,7 @@ class Laid:
     def add(self, other: Laid, data_at: int) -> None:
         """Take the samples of the next worker, whose data begins at `data_at`."""
         if not len(self):
-            self.id, self.entry, self.skipped = other.id, other.entry, other.skipped
+            self.id, self.entry, self.matrix, self.skipped = other.id, other.entry, other.matrix, other.skipped
         if len(other):
             self.dropped, self.last_samples = other.dropped, other.last_samples
         self.keys.extend(key + len(self) for key in other.keys)
@@ -89,15 +91,17 @@ class Laid:
             name: getattr(self, name)
             for name in ("id", "rate", "frame_samples", "skipped", "dropped", "last_samples", "frame_bytes")
         }
-        told |= {"handler": self.handler.hex(), "entry": self.entry.hex(), "base": str(self.base)}
+        told |= {name: getattr(self, name).hex() for name in _BYTES} | {"base": str(self.base)}
         return told | {name: getattr(self, name).tolist() for name in _TABLES}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Laid:
-        told = {name: bytes.fromhex(data[name]) for name in ("handler", "entry")}
+        told = {name: bytes.fromhex(data[name]) for name in _BYTES}
         tables = {name: array(form, data[name]) for name, form in _TABLES.items()}
         return cls(**{**data, **told, **tables, "base": Fraction(data["base"])})
 
+
+_BYTES = ("handler", "entry", "matrix")
 
 _TABLES = {"pts": "q", "lengths": "q", "keys": "Q", "sizes": "Q", "offsets": "Q"}
 
@@ -210,7 +214,7 @@ def _track(laid: Laid) -> Track:
         handler=laid.handler,
         timescale=timescale,
         entry=laid.entry,
-        matrix=IDENTITY,
+        matrix=laid.matrix,
         shift=0,
         begins=begins,
         ends=ends,

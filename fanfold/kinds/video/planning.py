@@ -15,7 +15,7 @@ from fanfold.kinds.pieces import Pieces
 from fanfold.kinds.video import chunks, describing, dividing, folding, opening, probing, weaving
 from fanfold.kinds.video.choosing import copies_video, has_video, shape
 from fanfold.kinds.video.cutting import cuts
-from fanfold.kinds.video.entries import out_of_band
+from fanfold.kinds.video.entries import out_of_band, shaped
 from fanfold.kinds.video.fragments import durations, lateness, read_fragments
 from fanfold.kinds.video.lanes import wanted
 from fanfold.kinds.video.media import ROLE, Media, Stream
@@ -169,12 +169,15 @@ def _stream(told: dict[str, Any], track: Track) -> Stream:
         seconds = (max(track.pts) - first) // track.timescale
         raise UnsupportedVideo(f"the video claims to last {seconds:,} s; at most {DURATION_LIMIT_S:,} are read")
     stop = max(pts + length for pts, length in zip(track.pts, lengths, strict=True))
+    entry = out_of_band(track.entry)
+    if shape := told.get("sample_aspect_ratio"):
+        entry = shaped(entry, Fraction(shape))
     return Stream(
         index=told["index"],
         kind=told["type"],
         codec=told.get("codec", "unknown"),
         timescale=track.timescale,
-        entry=out_of_band(track.entry),
+        entry=entry,
         begins=first if track.begins is None else max(first, track.begins),
         ends=stop if track.ends is None else min(stop, track.ends),
         first=first,
@@ -184,7 +187,7 @@ def _stream(told: dict[str, Any], track: Track) -> Stream:
         title=told.get("title", ""),
         width=told.get("width", 0),
         height=told.get("height", 0),
-        shape=told.get("sample_aspect_ratio", "1"),
+        shape=shape or "1",
         pixel_format=told.get("pixel_format", ""),
         turn=_turn(track.matrix) if track.handler == b"vide" else 0,
         matrix=b64encode(track.matrix).decode(),

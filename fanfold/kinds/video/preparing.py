@@ -229,5 +229,5 @@ def _place(sink: Sink, lanes: Sequence[Lane]) -> None:
         laid = lane.laid
         if len(muxed) != len(laid):
             raise BrokenVideo(f"stream {lane.index} has {len(laid):,} packets, of which {len(muxed):,} could be read")
-        laid.id, laid.entry = muxed.id, muxed.entry
+        laid.id, laid.entry, laid.matrix = muxed.id, muxed.entry, muxed.matrix
         laid.offsets, laid.sizes = array("Q", map(sink.place, muxed.offsets)), muxed.sizes
