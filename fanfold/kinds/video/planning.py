@@ -12,7 +12,7 @@ from typing import Any
 
 from fanfold.errors import BrokenVideo, NotAVideo, TooManyChunks, UnsupportedVideo
 from fanfold.kinds.pieces import Pieces
-from fanfold.kinds.video import chunks, describing, dividing, folding, opening, probing, weaving
+from fanfold.kinds.video import chunks, describing, dividing, folding, opening, ordering, probing, weaving
 from fanfold.kinds.video.choosing import copies_video, has_video, shape
 from fanfold.kinds.video.cutting import cuts
 from fanfold.kinds.video.entries import out_of_band, shaped
@@ -46,7 +46,7 @@ def plan(source: Source, recipe: VideoRecipe) -> Plan:
         check_length(kept, form)
         with opened(kept, form) as found:
             streams = probing.streams(found)
-            in_order = form != "avi" or chunks.are_interleaved(found)
+            in_order = form != "avi" or (chunks.are_interleaved(found) and not ordering.is_told_by_all(found))
         probing.check(streams, recipe)
         layout = {"container": form, "probed": kept.prefix}
         shares = dividing.shares(kept, form, kept.prefix, streams) if in_order else [True]

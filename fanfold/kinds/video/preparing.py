@@ -23,12 +23,14 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 
 from fanfold.errors import BrokenVideo, NotAVideo, UnsupportedVideo
-from fanfold.kinds.video import folding, opus, pcm, probing
+from fanfold.kinds.video import folding, opus, ordering, pcm, probing
 from fanfold.kinds.video.chunks import ChunkShare
 from fanfold.kinds.video.folding import Laid
+from fanfold.kinds.video.formats import Container
 from fanfold.kinds.video.fragments import read_fragments
 from fanfold.kinds.video.matroska import ClusterShare
 from fanfold.kinds.video.movie import read_movie
+from fanfold.kinds.video.ordering import Filter
 from fanfold.kinds.video.ranges import Kept, opened
 from fanfold.kinds.video.shares import Share, Whole
 from fanfold.kinds.video.sink import Data, Index, Sink
@@ -63,9 +65,10 @@ class Lane:
     reorders: bool
     muxer: OutputContainer
     into: Stream
-    filter: BitStreamFilterContext | None
+    filter: Filter | None
     laid: Laid
     is_opus: bool = False
+    has_begun: bool = False
     muxed: int | None = None
 
 
@@ -88,7 +91,7 @@ def prepare(source: Source, layout: Json, share: Json, desk: Desk) -> Mapping[st
 
 def _laid_out(share: Share, layout: Json, desk: Desk) -> int:
     """Write samples and their index; return how many there are."""
-    form, data = layout["container"], Data(desk)
+    form, data, sees_all = layout["container"], Data(desk), isinstance(share, Whole)
     muxed: list[tuple[Sink, list[Lane]]] = []
     with opened(share.view, form) as found:
         described = probing.described(found, form, share.view.size_bytes)
@@ -104,7 +107,7 @@ def _laid_out(share: Share, layout: Json, desk: Desk) -> int:
                     for name, group in groupby(sorted(streams, key=_muxer_of), _muxer_of):
                         sink = Sink(data)
                         muxer = muxers.enter_context(av.open(sink, mode="w", format=name, options=_MUXED))
-                        muxed.append((sink, [_lane(stream, muxer) for stream in group]))
+                        muxed.append((sink, [_lane(stream, muxer, form, sees_all) for stream in group]))
                         muxer.start_encoding()
                     _carry(chain([first], packets), [lane for _, lanes in muxed for lane in lanes], share.is_first)
         except av.error.InvalidDataError as error:
@@ -139,18 +142,19 @@ def _kept(found: InputContainer, described: Mapping[str, Any]) -> list[Stream]:
     return kept
 
 
-def _lane(stream: Stream, muxer: OutputContainer) -> Lane:
+def _lane(stream: Stream, muxer: OutputContainer, form: Container, sees_all: bool) -> Lane:
     context = stream.codec_context
     codec, base = context.codec.canonical_name, Fraction(stream.time_base or 1)
     if context.codec.name not in muxer.supported_codecs:
         raise UnsupportedVideo(f"stream {stream.index} is {codec}, which no MP4 holds: it is not read")
     into = muxer.add_stream_from_template(stream, opaque=True)
     if isinstance(context, VideoCodecContext):
-        return Lane(stream.index, context.has_b_frames, muxer, into, None, Laid(0, b"vide", b"", base, 0, 0))
+        timed = ordering.filter_of(stream, sees_all) if form == "avi" else None
+        return Lane(stream.index, context.has_b_frames, muxer, into, timed, Laid(0, b"vide", b"", base, 0, 0))
     assert isinstance(context, AudioCodecContext)
     # In transport streams each frame of AAC has a header of its own, which an MP4 says once.
     raw = codec == "aac" and not context.extradata
-    unwrapped = BitStreamFilterContext("aac_adtstoasc", stream) if raw else None
+    unwrapped = Unwrapped(stream) if raw else None
     laid = Laid(0, b"soun", b"", base, context.sample_rate, context.frame_size)
     laid.frame_bytes = pcm.sample_bytes(codec) * context.channels
     return Lane(stream.index, False, muxer, into, unwrapped, laid, codec == "opus")
@@ -161,11 +165,29 @@ def _carry(packets: Iterator[Packet[Any]], lanes: Sequence[Lane], from_beginning
     by_index = {lane.index: lane for lane in lanes}
     for packet in packets:
         lane = by_index[packet.stream.index]
-        is_lost = from_beginning and lane.laid.is_video and not len(lane.laid) and not packet.is_keyframe
+        is_lost = from_beginning and lane.laid.is_video and not lane.has_begun and not packet.is_keyframe
         if packet.size and not is_lost:
+            lane.has_begun = True
             for one in _filtered(packet, lane):
                 _take(one, lane)
                 lane.muxer.mux(one)
+    for lane in lanes:
+        for one in lane.filter.rest() if lane.filter else ():
+            _take(one, lane)
+            lane.muxer.mux(one)
+
+
+class Unwrapped:
+    """Frames of AAC without the header that each has in a transport stream."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._filter = BitStreamFilterContext("aac_adtstoasc", stream)
+
+    def filter(self, packet: Packet[Any]) -> list[Packet[Any]]:
+        return self._filter.filter(packet)
+
+    def rest(self) -> list[Packet[Any]]:
+        return []
 
 
 def _filtered(packet: Packet[Any], lane: Lane) -> Iterable[Packet[Any]]:
@@ -189,7 +211,7 @@ def _take(packet: Packet[Any], lane: Lane) -> None:
     """Keep a packet's times, and give it others that a muxer does not stumble over."""
     laid = lane.laid
     if packet.pts is None and lane.reorders:
-        raise UnsupportedVideo("the container does not say when its pictures are shown, as AVI with B-frames does not")
+        raise UnsupportedVideo(f"the container does not say when the pictures of stream {lane.index} are shown")
     pts = packet.pts if packet.pts is not None else packet.dts
     if pts is None:
         raise BrokenVideo(f"a packet of stream {lane.index} has no time")
@@ -229,5 +251,5 @@ def _place(sink: Sink, lanes: Sequence[Lane]) -> None:
         laid = lane.laid
         if len(muxed) != len(laid):
             raise BrokenVideo(f"stream {lane.index} has {len(laid):,} packets, of which {len(muxed):,} could be read")
-        laid.id, laid.entry, laid.matrix = muxed.id, muxed.entry, muxed.matrix
+        laid.id, laid.entry, laid.matrix = muxed.id, ordering.unpacked(muxed.entry), muxed.matrix
         laid.offsets, laid.sizes = array("Q", map(sink.place, muxed.offsets)), muxed.sizes

@@ -46,9 +46,20 @@ def seen(path: Path) -> list[Seen]:
             for frame in container.decode(stream):
                 times.append(frame.pts * Fraction(frame.time_base))
                 samples += frame.samples if kind == "audio" else 0
+            if kind == "video" and path.suffix == ".avi":
+                # An AVI does not say it, and libavformat guesses more than ffmpeg goes by.
+                times = shown(path)
             codec = stream.codec_context.codec.canonical_name
             found.append(Seen(kind, codec, stream.language, times, samples, decoded))
     return sorted(found, key=lambda one: one.kind, reverse=True)
+
+
+def shown(path: Path) -> list[Fraction]:
+    """Return when ffmpeg shows each picture of a video, in seconds."""
+    options = ("-fps_mode", "passthrough", "-enc_time_base", "demux", "-c:v", "rawvideo", "-f", "framecrc", "-")
+    told = run("-copyts", "-i", str(path), "-map", "0:v:0", *options).decode().splitlines()
+    [base] = [Fraction(line.partition(": ")[2]) for line in told if line.startswith("#tb 0")]
+    return [int(line.split(",")[2]) * base for line in told if line and not line.startswith("#")]
 
 
 def nearest_ms(seconds: Fraction) -> Fraction:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from av.packet import Packet
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fanfold import kinds
 from fanfold.errors import UnsupportedVideo
-from fanfold.kinds.video import fragments
+from fanfold.kinds.video import dividing, fragments, ordering
+from fanfold.kinds.video.ranges import opened
 from fanfold.kinds.video.recipe import VideoRecipe
-from tests.kinds.driver import run
+from tests.kinds.driver import CountingSource, run
 from tests.kinds.video.avis import rewritten
 from tests.kinds.video.clips import H264, clip
 from tests.kinds.video.clips import run as run_ffmpeg
+from tests.kinds.video.probes import psnr
 from tests.kinds.video.test_exact import check_same
 
 VIDEO = kinds.get("video")
@@ -103,3 +109,105 @@ def test_an_old_index_says_that_a_sample_of_sound_has_one_byte(tmp_path: Path) -
 def test_a_codec_that_no_mp4_holds_is_refused_by_name() -> None:
     with pytest.raises(UnsupportedVideo, match="stream 1 is adpcm_ima_wav, which no MP4 holds"):
         run(VIDEO, clip("adpcm.avi", 1, f"{MJPEG} -c:a adpcm_ima_wav"), VideoRecipe.model_validate(RECIPE))
+
+
+ASP = "-c:v mpeg4 -bf 2 -g 24 -c:a libmp3lame"
+RESOLUTION_BITS = 15
+"""In which planes of a clip of 30000/1001 pictures a second say their times."""
+
+
+def coding_of(picture: bytes) -> str:
+    return "IPBS"[picture[picture.index(b"\0\0\1\xb6") + 4] >> 6]
+
+
+def uncoded() -> bytes:
+    """Return a plane of MPEG-4 that is not coded: its kind, no second more, a marker, its time, a marker, and a 0."""
+    bits = "01" + "0" + "1" + "0" * RESOLUTION_BITS + "1" + "0"
+    bits += "1" * (-len(bits) % 8)
+    return b"\0\0\1\xb6" + int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
+def packed(pictures: list[bytes]) -> list[bytes]:
+    """Put the first of some B-frames into the chunk of the picture before them, as DivX did, which says so."""
+    first = pictures[0]
+    at = min(at for at in (first.find(b"\0\0\1\xb3"), first.find(b"\0\0\1\xb6")) if at >= 0)
+    made = [first[:at] + b"\0\0\1\xb2DivX503b1393p" + first[at:]]
+    for before, picture in pairwise(pictures):
+        if coding_of(picture) == "B" and coding_of(before) != "B":
+            made[-1] += picture
+        elif coding_of(before) == "B" and coding_of(picture) != "B":
+            made += [uncoded(), picture]
+        else:
+            made.append(picture)
+    return made
+
+
+def dropped(pictures: list[bytes]) -> list[bytes]:
+    """Leave out pictures that no other needs, as recorders do that were too slow."""
+    kept = [uncoded() if coding_of(one) == "B" and at % 3 == 0 else one for at, one in enumerate(pictures)]
+    return [*kept, uncoded(), uncoded()]
+
+
+def avi(name: str) -> bytes:
+    """Return an AVI of which some pictures wait for others."""
+    change = {"packed": packed, "dropped": dropped, "both": lambda found: dropped(packed(found)[:-1])}.get(name)
+    data = clip(f"{name}.avi", 4, f"{H264} -c:a mp2" if name == "h264" else ASP)
+    return rewritten(data, pictures=change) if change else data
+
+
+@pytest.mark.parametrize("name", ["plain", "packed", "dropped", "both", "h264"])
+def test_pictures_of_an_avi_are_shown_when_ffmpeg_shows_them(tmp_path: Path, name: str) -> None:
+    """Nothing in it says when: they are counted, and their own bits tell which of them wait."""
+    data = avi(name)
+    paths = made(tmp_path, f"{name}.avi", data, RECIPE)
+    for output in ("web.mp4", "copy.mov"):
+        check_same(paths[output], paths[f"{name}.avi"])
+    assert psnr(paths["copy.mov"], paths[f"{name}.avi"]) > (30 if name != "h264" else 90)
+
+
+def test_pictures_that_wait_have_one_worker_lay_them_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which knows of all of them; where that shows only on the way, several ask for it."""
+    monkeypatch.setattr(dividing, "SHARE_BYTES", 60_000)
+    recipe = VideoRecipe.model_validate(RECIPE)
+    for name, lines in (("packed", 1), ("h264", 1)):
+        assert len(VIDEO.plan(CountingSource(avi(name)), recipe).lines) == lines
+    done = run(VIDEO, avi("dropped"), recipe)
+    assert len(done.rounds[0]) > 1
+    assert [line.span for line in done.rounds[1]] == [{"prepare": True}]
+
+
+def plane(kind: str) -> bytes:
+    """Return the head of a plane of MPEG-4 that is coded, or one that is not."""
+    if kind == "N":
+        return uncoded()
+    bits = f"{'IPBS'.index(kind):02b}" + "0" + "1" + "0" * RESOLUTION_BITS + "1" + "1"
+    return b"\0\0\1\xb6" + int(bits.ljust(24, "0"), 2).to_bytes(3, "big") + bytes(20)
+
+
+def timed(kinds_of: Sequence[str], waits: bool) -> list[tuple[int, int]]:
+    """Return count and time of each picture that is shown."""
+    name = "plain.avi" if waits else "direct.avi"
+    data = clip(name, 1, ASP if waits else "-c:v mpeg4 -g 24 -an")
+    with opened(CountingSource(data)) as found:
+        order, shown = ordering.Unpacked(found.streams.video[0]), []
+        for at, kind in enumerate(kinds_of):
+            packet = Packet(plane(kind))
+            packet.pts, packet.dts = None, at
+            shown += order.filter(packet)
+        shown += order.rest()
+        return [(one.dts, one.pts) for one in shown if one.dts is not None and one.pts is not None]
+
+
+@given(st.lists(st.sampled_from("IPBN"), min_size=1, max_size=40), st.booleans())
+def test_each_picture_is_shown_once_and_in_order(kinds_of: list[str], waits: bool) -> None:
+    """At its own count if it does not wait; else at that of the next one that does, which by then is decoded."""
+    shown = timed(kinds_of, waits)
+    coded = [at for at, kind in enumerate(kinds_of) if kind != "N"]
+    assert [at for at, _ in shown] == coded
+    wait = [at for at in coded if kinds_of[at] != "B" and waits]
+    following = dict(pairwise(wait))
+    assert {at: time for at, time in shown if at not in wait[-1:]} == {
+        at: following.get(at, at) for at in coded if at not in wait[-1:]
+    }
+    # Of the last one nothing tells it, but that it is shown behind all others.
+    assert not wait or max(shown, key=lambda one: one[1])[0] == wait[-1]
