@@ -60,7 +60,9 @@ def plan(source: Source, recipe: VideoRecipe) -> Plan:
     for track in tracks.values():
         _check_places(track, source.size_bytes)
     by_index = {one["index"]: tracks[one["id"]] for one in described["streams"] if one.get("id") in tracks}
-    layout, asked = laid_out(recipe, described, by_index, kept, Fraction(0))
+    # A recording of fragments counts from when it began, or from 1970: as in streams, what is first begins it.
+    origin = None if movie.fragments else Fraction(0)
+    layout, asked = laid_out(recipe, described, by_index, kept, origin)
     return Plan(layout, [Line(f"0-{number:05}", role, span) for number, (role, span) in enumerate(asked)])
 
 

@@ -1,8 +1,10 @@
-"""Recordings that were cut out of longer ones: what they begin with refers to pictures from before the cut."""
+"""Recordings that were cut out of longer ones: with what they begin, and when."""
 
 from __future__ import annotations
 
 import json
+import struct
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -67,4 +69,23 @@ def test_pictures_that_need_the_first_keyframe_alone_are_kept(tmp_path: Path) ->
         assert times[3] == next(found.demux(video=0)).pts * found.streams.video[0].time_base
     for output in ("web.mp4", "copy.mp4"):
         (tmp_path / output).write_bytes(outputs[output])
-        assert seen(tmp_path / output)[0].times == times
+        assert seen(tmp_path / output)[0].times == [time - times[0] for time in times]
+
+
+@pytest.mark.parametrize("hours", [3, 500_000])
+def test_fragments_count_from_when_they_like(tmp_path: Path, hours: int) -> None:
+    """A live stream says how long it has been on, or the time of day since 1970."""
+    data, at = bytearray(clip("fragmented.mp4", 3)), 0
+    while (at := data.find(b"tfdt", at + 1)) > 0:
+        (track,) = struct.unpack_from(">I", data, data.rindex(b"tfhd", 0, at) + 8)
+        (time,) = struct.unpack_from(">Q", data, at + 8)
+        struct.pack_into(">Q", data, at + 8, time + hours * 3600 * {1: 30_000, 2: 48_000}[track])
+    source = tmp_path / "live.mp4"
+    source.write_bytes(data)
+    recipe = VideoRecipe.model_validate({**RECIPE, "posters": {"every": "1s", "width": 64}})
+    result = run(VIDEO, bytes(data), recipe, seed=1)
+    for output in ("web.mp4", "copy.mp4"):
+        (tmp_path / output).write_bytes(result.outputs[output])
+        check_same(tmp_path / output, source)
+    assert result.folded.stats["posters"] == 4
+    assert 3 < Fraction(result.folded.stats["duration"]) < 3.1
