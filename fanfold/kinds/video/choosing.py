@@ -32,6 +32,9 @@ def copies_video(media: Media, rendition: Rendition) -> bool:
     video = media.video
     if video is None or rendition.reshapes:
         return False
+    if rendition.format in ("webm", "hls") and video.last >= video.ends:
+        # No edit hides what a later picture needs and comes behind the end.
+        return False
     if rendition.format == "webm" and (video.turn or video.first < video.begins):
         # Players of WebM turn nothing, and show every picture that there is.
         return False

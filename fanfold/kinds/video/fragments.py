@@ -71,6 +71,9 @@ def _read_track(
             (values[index],) = struct.unpack_from(">I", moof, at)
             at += 4
     track = tracks.get(number)
+    if track:
+        # The length of an edit is that of what the index alone has: it is written before there is a fragment.
+        track.ends = None
     time = find(moof, "tfdt", start, stop)
     dts = track.end if track else 0
     if time is not None:
@@ -172,7 +175,10 @@ def samples_of(track: Track) -> Samples:
 
 
 def durations(track: Track) -> list[int]:
-    """Return how long each sample is shown: until the next one is; the last one as long as it takes to decode."""
+    """Return how long each sample is shown: until the next one is; the last one as long as it takes to decode.
+
+    Many an index says 0 of that, as nothing follows: then it is shown as long as the one before it.
+    """
     count = len(track)
     if not count:
         return []
@@ -180,5 +186,6 @@ def durations(track: Track) -> list[int]:
     found = array("q", bytes(8 * count))
     for this, after in pairwise(order):
         found[this] = track.pts[after] - track.pts[this]
-    found[order[-1]] = max(track.end - track.dts[-1], 0)
+    before = found[order[-2]] if count > 1 else 1
+    found[order[-1]] = max(track.end - track.dts[-1], 0) or before
     return found.tolist()

@@ -41,6 +41,8 @@ class Stream:
     """And ends here."""
     first: int
     """The time of its first sample: earlier than `begins` where samples are only decoded."""
+    last: int
+    """And of its last one: not earlier than `ends` where that is only decoded."""
     language: str = "und"
     default: bool = True
     title: str = ""

@@ -14,12 +14,13 @@ from fanfold.errors import BrokenVideo, NotAVideo, TooManyChunks, UnsupportedVid
 from fanfold.kinds.pieces import Pieces
 from fanfold.kinds.video import chunks, describing, dividing, folding, opening, ordering, probing, weaving
 from fanfold.kinds.video.choosing import copies_video, has_video, shape
-from fanfold.kinds.video.cutting import cuts
+from fanfold.kinds.video.cutting import Cut, cuts
 from fanfold.kinds.video.entries import out_of_band, shaped
 from fanfold.kinds.video.fragments import durations, lateness, read_fragments
 from fanfold.kinds.video.lanes import wanted
-from fanfold.kinds.video.media import ROLE, Media, Stream
+from fanfold.kinds.video.media import REORDERED, ROLE, Media, Stream
 from fanfold.kinds.video.movie import Track, read_movie
+from fanfold.kinds.video.presenting import settle
 from fanfold.kinds.video.ranges import BLOCK_BYTES, Kept, check_length, container, opened
 from fanfold.kinds.video.recipe import VideoRecipe
 from fanfold.kinds.video.samples import deltas, packed
@@ -31,6 +32,9 @@ SPAN_LIMIT_BYTES = 160 << 10
 """The most bytes of a line's span: the state machine hands on 256 KiB."""
 
 DURATION_LIMIT_S = 48 * 3600
+
+TICKS_LIMIT = (1 << 31) - 1
+"""By how much times of an MP4's samples differ at most: what a signed field of 32 bits holds (8.6.1.3)."""
 
 INDEX_BLOCK_BYTES = 4 << 10
 
@@ -56,6 +60,8 @@ def plan(source: Source, recipe: VideoRecipe) -> Plan:
     read_fragments(kept, movie)
     with opened(kept, form) as found:
         described = probing.described(found, form, source.size_bytes)
+    for track in movie.tracks:
+        settle(track)
     tracks = {track.id: track for track in movie.tracks if len(track)}
     for track in tracks.values():
         _check_places(track, source.size_bytes)
@@ -137,6 +143,7 @@ def _media(
     track = found[clock.index]
     cut_at = cuts(track.pts, track.keys, clock.begins, clock.ends, ticks)
     if video:
+        _check_order(track, cut_at, video)
         video = replace(video, late=max(lateness(track.pts[cut.first : cut.last]) for cut in cut_at))
     segments = [(cut.start, cut.stop) for cut in cut_at]
     media = Media(
@@ -152,6 +159,22 @@ def _media(
     return media, {stream.index: found[stream.index] for stream in streams}
 
 
+def _check_order(track: Track, cut_at: Sequence[Cut], video: Stream) -> None:
+    """Refuse pictures that are decoded so long before or after they are shown that no index can say it."""
+    apart = max(lateness(track.pts[cut.first : cut.last]) + _earliness(track, cut) for cut in cut_at)
+    if max(apart, 2 * REORDERED * video.longest) > TICKS_LIMIT:
+        seconds = max(apart, video.longest) * video.tick
+        raise UnsupportedVideo(
+            f"a picture of stream {video.index} is shown for, or decoded apart from its display by, "
+            f"{float(seconds):,.0f} s: more ticks than an MP4 can say"
+        )
+
+
+def _earliness(track: Track, cut: Cut) -> int:
+    pts = track.pts[cut.first : cut.last]
+    return max((at - dts for dts, at in zip(sorted(pts), pts, strict=True)), default=0)
+
+
 def _check_places(track: Track, size_bytes: int) -> None:
     """Refuse an index that names bytes which the object has not."""
     last = max(range(len(track)), key=lambda at: track.offsets[at] + track.sizes[at])
@@ -164,12 +187,17 @@ def _check_places(track: Track, size_bytes: int) -> None:
 
 def _stream(told: dict[str, Any], track: Track) -> Stream:
     lengths = durations(track)
-    first = min(track.pts)
+    first, last = min(track.pts), max(track.pts)
     if track.handler == b"soun" and lateness(track.pts):
         raise BrokenVideo(f"the times of stream {told['index']}, which is sound, go back")
-    if (max(track.pts) - first) > DURATION_LIMIT_S * track.timescale:
-        seconds = (max(track.pts) - first) // track.timescale
+    if last - first > DURATION_LIMIT_S * track.timescale:
+        seconds = (last - first) // track.timescale
         raise UnsupportedVideo(f"the video claims to last {seconds:,} s; at most {DURATION_LIMIT_S:,} are read")
+    if max(lengths) > TICKS_LIMIT:
+        seconds = max(lengths) // track.timescale
+        raise UnsupportedVideo(
+            f"a sample of stream {told['index']} lasts {seconds:,} s: more ticks than an MP4 can say"
+        )
     stop = max(pts + length for pts, length in zip(track.pts, lengths, strict=True))
     entry = out_of_band(track.entry)
     if shape := told.get("sample_aspect_ratio"):
@@ -183,6 +211,7 @@ def _stream(told: dict[str, Any], track: Track) -> Stream:
         begins=first if track.begins is None else max(first, track.begins),
         ends=stop if track.ends is None else min(stop, track.ends),
         first=first,
+        last=last,
         longest=max(lengths),
         language=told.get("language", "und"),
         default=told["default"],

@@ -267,7 +267,7 @@ def test_a_forecast_counts_what_is_looked_at_and_heard() -> None:
 def test_the_sound_in_the_language_of_the_recipe_is_heard(language: str, chosen: int) -> None:
     """By whatever code the container says it, ISO 639-2 for books or for terms, or with a region; else the default."""
     sounds = [
-        Stream(at, "audio", "aac", 48_000, b"", 0, 1, 0, language=said, default=at == 0)
+        Stream(at, "audio", "aac", 48_000, b"", 0, 1, 0, 0, language=said, default=at == 0)
         for at, said in enumerate(("spa", "eng", "ger", "pt-PT", "chi"))
     ]
     media = Media("mp4", "0", "1", None, sounds, [(0, 1)])

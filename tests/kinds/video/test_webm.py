@@ -251,7 +251,7 @@ def track(draw: st.DrawFn, kind: str, store: dict[str, bytes], index: int) -> Tr
         stored[number] = Stored(PartObject(key, len(store[key])), 0, 4, tracks.told(samples))
     delay, over = (draw(st.integers(0, 312)), draw(st.integers(0, 900))) if kind == "audio" and len(pts) > 2 else (0, 0)
     begins, ends = pts[0] + delay, pts[-1] + 960 - over
-    stream = Stream(index, kind, "vp9", timescale, b"", begins, ends, pts[0])
+    stream = Stream(index, kind, "vp9", timescale, b"", begins, ends, pts[0], pts[-1])
     return Whole(stream, timescale, entries()[kind == "audio"], 0, begins, ends, pts[0], stored, copied=False), frames
 
 
@@ -347,7 +347,7 @@ def test_a_description_that_is_cut_off_is_refused(codec: str, data: st.DataObjec
     broken = bytearray(whole_entry[: data.draw(st.integers(8, len(whole_entry)))])
     where = data.draw(st.integers(8, len(whole_entry) - 1))
     broken[where:] = broken[where + data.draw(st.integers(0, 8)) :]
-    stream = Stream(0, "audio" if codec == "opus" else "video", codec, 48_000, b"", 0, 960, 0)
+    stream = Stream(0, "audio" if codec == "opus" else "video", codec, 48_000, b"", 0, 960, 0, 0)
     stored = {0: Stored(PartObject("0", 1), 0, 0, tracks.told(Samples([0], [960], [1], [0])))}
     whole = Whole(stream, 48_000, bytes(broken), 0, 0, 960, 0, stored, copied=False)
     with contextlib.suppress(BrokenVideo):
@@ -358,7 +358,7 @@ def test_pictures_that_share_a_millisecond_get_a_finer_clock() -> None:
     """2,000 pictures a second: none falls upon another."""
     store = {"0": bytes(40)}
     samples = Samples(range(0, 20), [1] * 20, [2] * 20, [0])
-    stream = Stream(0, "video", "vp9", 2000, b"", 0, 20, 0)
+    stream = Stream(0, "video", "vp9", 2000, b"", 0, 20, 0, 0)
     whole = Whole(
         stream,
         2000,

@@ -1,0 +1,40 @@
+"""What is presented of a track, where its index says more than players follow."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from itertools import pairwise
+
+from fanfold.kinds.video.movie import Track
+
+
+def settle(track: Track) -> None:
+    """Leave out of a track what no player presents, and the times that none follows."""
+    if track.handler == b"soun" and any(after <= before for before, after in pairwise(track.pts)):
+        # Sound is heard in the order in which it is decoded: offsets that have packets share a time mean nothing.
+        track.pts = array("q", (at + track.shift for at in track.dts))
+    if 0 in track.sizes:
+        # Of nothing nothing is decoded, and in a fragment it is an error.
+        _keep(track, [at for at, size in enumerate(track.sizes) if size])
+    if track.ends is not None:
+        _cut(track, track.ends)
+
+
+def _cut(track: Track, ends: int) -> None:
+    """Leave out the samples behind which nothing is presented before `ends`: a stream of fragments cannot hide them."""
+    kept = next((at + 1 for at in reversed(range(len(track))) if track.pts[at] < ends), 0)
+    if kept == len(track):
+        return
+    _keep(track, range(kept))
+    if kept:
+        track.end = track.dts[-1] + ends - max(track.pts)
+
+
+def _keep(track: Track, kept: Sequence[int]) -> None:
+    """Leave out all samples but some."""
+    for name in ("offsets", "sizes", "dts", "pts"):
+        table = getattr(track, name)
+        setattr(track, name, array(table.typecode, map(table.__getitem__, kept)))
+    keys = set(track.keys)
+    track.keys = array("Q", (number for number, at in enumerate(kept) if at in keys))
