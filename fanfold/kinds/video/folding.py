@@ -41,6 +41,8 @@ class Laid:
     """Samples of sound a second."""
     frame_samples: int
     """How many a packet has, 0 where that differs."""
+    counts: list[int] = field(default_factory=list)
+    """How many it may have, where that is known."""
     skipped: int = 0
     """How many samples of sound at the beginning are not to be heard."""
     dropped: int = 0
@@ -89,7 +91,7 @@ class Laid:
     def to_json(self) -> dict[str, Any]:
         told = {
             name: getattr(self, name)
-            for name in ("id", "rate", "frame_samples", "skipped", "dropped", "last_samples", "frame_bytes")
+            for name in ("id", "rate", "frame_samples", "counts", "skipped", "dropped", "last_samples", "frame_bytes")
         }
         told |= {name: getattr(self, name).hex() for name in _BYTES} | {"base": str(self.base)}
         return told | {name: getattr(self, name).tolist() for name in _TABLES}
@@ -252,12 +254,18 @@ def _heard(laid: Laid) -> Timed:
     for at, length, size in zip(laid.pts, laid.lengths, laid.sizes, strict=True):
         said = _divided(at * samples, of)
         pts.append(following if abs(said - following) * of <= 2 * max(of, samples) else said)
-        held = size // laid.frame_bytes if laid.frame_bytes else laid.frame_samples or length * samples // of
-        following = pts[-1] + held
+        held = laid.frame_samples or _counted(laid.counts, length, samples, of)
+        following = pts[-1] + (size // laid.frame_bytes if laid.frame_bytes else held)
     # What is not heard of the last packet is not in the container's length of it either.
     last = laid.sizes[-1] // laid.frame_bytes if laid.frame_bytes else laid.last_samples or laid.frame_samples
     end = pts[-1] + last if last else following + laid.dropped
     return rate, pts, end, pts[0] + skipped if skipped else None, end - laid.dropped if laid.dropped else None
+
+
+def _counted(counts: Sequence[int], length: int, samples: int, of: int) -> int:
+    """Return how many samples a length is, in ticks of `samples / of`: of those that it may be the nearest one."""
+    near = min(counts, key=lambda count: abs(count * of - length * samples), default=0)
+    return near if counts and abs(near * of - length * samples) <= samples else length * samples // of
 
 
 def _divided(value: int, by: int) -> int:

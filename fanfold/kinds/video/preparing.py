@@ -23,7 +23,7 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 
 from fanfold.errors import BrokenVideo, NotAVideo, UnsupportedVideo
-from fanfold.kinds.video import folding, opus, ordering, pcm, probing
+from fanfold.kinds.video import folding, opus, ordering, pcm, probing, vorbis
 from fanfold.kinds.video.chunks import ChunkShare
 from fanfold.kinds.video.folding import Laid
 from fanfold.kinds.video.formats import Container
@@ -157,6 +157,7 @@ def _lane(stream: Stream, muxer: OutputContainer, form: Container, sees_all: boo
     unwrapped = Unwrapped(stream) if raw else None
     laid = Laid(0, b"soun", b"", base, context.sample_rate, context.frame_size)
     laid.frame_bytes = pcm.sample_bytes(codec) * context.channels
+    laid.counts = vorbis.counts(context.extradata or b"") if codec == "vorbis" else []
     return Lane(stream.index, False, muxer, into, unwrapped, laid, codec == "opus")
 
 
