@@ -17,6 +17,7 @@ from fanfold.errors import BrokenVideo
 from fanfold.kinds.video import posters, subtitles
 from fanfold.kinds.video.keywords import code_of
 from fanfold.kinds.video.media import Media, Stream, planned
+from fanfold.kinds.video.muxing import UNDETERMINED
 from fanfold.kinds.video.posters import Sheet, Shown
 from fanfold.kinds.video.reading import stored
 from fanfold.kinds.video.recipe import VideoRecipe
@@ -67,8 +68,9 @@ def spoken(media: Media, language: str) -> Stream:
 
 
 def text_tracks(described: Json) -> list[Mapping[str, Any]]:
-    """Return the tracks of subtitles that are text."""
-    return [one for one in described["streams"] if one["type"] == "subtitle" and one["codec"] in subtitles.CODECS]
+    """Return the tracks of subtitles that are text, each with its language."""
+    tracks = [one for one in described["streams"] if one["type"] == "subtitle" and one.get("codec") in subtitles.CODECS]
+    return [{"language": UNDETERMINED, **one} for one in tracks]
 
 
 @dataclass(frozen=True, slots=True)
