@@ -66,7 +66,8 @@ def encode_pictures(segment: Segment, rendition: Rendition) -> Encoded:
     # Times count from the first sample; what is decoded runs ahead of what is shown.
     zero = samples.start - delay(track_of(stream, samples))
     size = shape(stream, rendition)
-    trim = f"trim=start_pts={segment.start - zero}:end_pts={segment.stop - zero},setpts=PTS-STARTPTS"
+    # Where pictures change their size the filters begin anew: none may count from what it sees first.
+    trim = f"trim=start_pts={segment.start - zero}:end_pts={segment.stop - zero},setpts=PTS-{shown[0] - zero}"
     scale = f"scale={size.width}:{size.height}:flags=bicubic,setsar={size.shape.numerator}/{size.shape.denominator}"
     output = {
         **_ENCODERS[rendition.video_codec],
