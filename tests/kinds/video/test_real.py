@@ -150,3 +150,24 @@ def test_samples_without_a_byte_are_left_out(tmp_path: Path) -> None:
     paths["source"].write_bytes(whole)
     for name in ("web.mp4", "live/index.m3u8"):
         assert seen(paths[name])[0].decoded == seen(paths["source"])[0].decoded[:-1]
+
+
+def test_pictures_that_change_their_size_keep_their_times(tmp_path: Path) -> None:
+    """VP9 may do so anywhere; what is encoded has one size."""
+    for number, size in enumerate(("160:90", "320:180", "96:54")):
+        given = f"-vf scale={size} -an -c:v libvpx-vp9 -g 48 -deadline realtime -cpu-used 8"
+        (tmp_path / f"{number}.webm").write_bytes(clip(f"{number}.webm", 0.5, given))
+    (tmp_path / "list").write_text("".join(f"file '{number}.webm'\n" for number in range(3)))
+    run_ffmpeg("-f", "concat", "-i", str(tmp_path / "list"), "-c", "copy", str(tmp_path / "in.mp4"))
+    paths = made(
+        tmp_path, (tmp_path / "in.mp4").read_bytes(), {"segment": "2s", "renditions": [{"name": "web", "height": 32}]}
+    )
+    assert seen(paths["web.mp4"])[0].times == seen(paths["source"])[0].times
+    assert complaints(paths["web.mp4"]) == ""
+
+
+def test_a_sound_field_that_would_have_to_be_encoded_is_refused(tmp_path: Path) -> None:
+    data = clip("field.mp4", 1, "-vn -ac 4 -c:a libopus -mapping_family 2")
+    assert "copy.mp4" in run(VIDEO, data, VideoRecipe.model_validate({"renditions": [{"name": "copy"}]})).outputs
+    with pytest.raises(UnsupportedVideo, match=r"a sound field \(ambisonic 1\), which aac does not hold"):
+        run(VIDEO, data, VideoRecipe.model_validate(RECIPE))
