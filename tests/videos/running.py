@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -20,7 +21,7 @@ from fanfold import kinds
 from fanfold.errors import FanfoldError
 from fanfold.kinds.video import dividing
 from fanfold.kinds.video.recipe import VideoRecipe
-from tests.kinds.driver import run
+from tests.kinds.driver import Result, run
 from tests.videos.comparing import Differs, check
 
 RECIPE = {
@@ -63,20 +64,30 @@ def context() -> multiprocessing.context.ForkServerContext:
     return found
 
 
-def end_of(path: Path, asked: dict[str, object], limit_s: float, *, is_sound: bool = True) -> Ended:
+def made_of(data: bytes, asked: dict[str, object]) -> Result:
+    """Run a job; where it is large enough an object that is no MP4 is laid out in several shares."""
+    dividing.SHARE_BYTES = min(dividing.SHARE_BYTES, max(1, len(data) // SHARES))
+    return run(kinds.get("video"), data, VideoRecipe.model_validate(asked))
+
+
+Job = Callable[[bytes, dict[str, object]], Result]
+
+
+def end_of(path: Path, asked: dict[str, object], limit_s: float, *, is_sound: bool = True, job: Job = made_of) -> Ended:
     """Run a job for a file, then compare; each may take the limit."""
     ours, theirs = context().Pipe()
-    with tempfile.NamedTemporaryFile() as said:
-        process = context().Process(target=_job, args=(path, asked, is_sound, theirs, said.name))
+    with tempfile.TemporaryDirectory() as folder, ours:
+        said = Path(folder) / "said"
+        process = context().Process(target=_run, args=(job, path, asked, is_sound, Path(folder), said, theirs))
         process.start()
         theirs.close()
         found = _awaited(process, ours, limit_s)
         if found.how.startswith("died"):
-            found = replace(found, says=Path(said.name).read_text(errors="replace")[-SAID_CHARACTERS:])
+            found = replace(found, says=said.read_text(errors="replace")[-SAID_CHARACTERS:])
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid or 0, signal.SIGKILL)  # ffmpeg with it
+        process.kill()
         process.join()
-    ours.close()
     return found
 
 
@@ -85,64 +96,56 @@ def _awaited(process: BaseProcess, ours: Connection, limit_s: float) -> Ended:
     found = Ended("", False)
     for doing in ("making", "comparing"):
         if not ours.poll(limit_s):
-            found = replace(found, how=f"{doing} not within {limit_s:.0f} s", is_named=False)
-            break
+            return replace(found, how=f"{doing} not within {limit_s:.0f} s", is_named=False)
         try:
             found, is_last = ours.recv()
         except EOFError:
             process.join()
-            found = replace(found, how=f"died while {doing} ({process.exitcode})", is_named=False)
-            break
+            return replace(found, how=f"died while {doing} ({process.exitcode})", is_named=False)
         if is_last:
             break
     return found
 
 
-def _job(path: Path, asked: dict[str, object], is_sound: bool, told: Connection, said: str) -> None:
+def _run(
+    job: Job, path: Path, asked: dict[str, object], is_sound: bool, folder: Path, said: Path, told: Connection
+) -> None:
+    """Run a job, then compare; tell after each how it ended, and whether that is all."""
     os.setsid()
-    os.dup2(os.open(said, os.O_WRONLY), sys.stderr.fileno())
+    os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT), sys.stderr.fileno())
     resource.setrlimit(resource.RLIMIT_AS, (ROOM_BYTES, ROOM_BYTES))
-    with tempfile.TemporaryDirectory() as folder:
-        made = _made(path, Path(folder), asked, told)
-        if made is not None:
-            ended, outputs = made
-            try:
-                check(path, Path(folder), outputs, is_sound=is_sound)
-                told.send((ended, True))
-            except Differs as error:
-                told.send((replace(ended, how="differs", says=str(error), is_named=False), True))
-            except Exception as error:  # noqa: BLE001 - whatever it is, people are to see it
-                told.send((replace(ended, how="cannot be compared", says=_told(error), is_named=False), True))
-    os._exit(0)
+    ended, outputs = _made(job, path.read_bytes(), asked)
+    if outputs:
+        told.send((ended, False))
+        for name, body in outputs.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(body)
+        try:
+            check(path, folder, outputs, is_sound=is_sound)
+        except Differs as error:
+            ended = replace(ended, how="differs", says=str(error), is_named=False)
+        except Exception as error:  # noqa: BLE001 - whatever it is, people are to see it
+            ended = replace(ended, how="cannot be compared", says=_told(error), is_named=False)
+    told.send((ended, True))
+    os._exit(0)  # threads of a decoder that hang are not waited for
 
 
-def _made(
-    path: Path, folder: Path, asked: dict[str, object], told: Connection
-) -> tuple[Ended, dict[str, bytes]] | None:
-    """Run the job and write its outputs; None where there are none."""
-    data = path.read_bytes()
-    dividing.SHARE_BYTES = min(dividing.SHARE_BYTES, max(1, len(data) // SHARES))
+def _made(job: Job, data: bytes, asked: dict[str, object]) -> tuple[Ended, dict[str, bytes]]:
+    """Run a job; return how it ended, and its outputs."""
     before, began = _peak_bytes(), time.perf_counter()
 
-    def ended(how: str, says: str = "", *, is_named: bool = True) -> Ended:
+    def ended(how: str, says: str, is_named: bool) -> Ended:
         ffmpeg = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
         return Ended(how, is_named, says, time.perf_counter() - began, _peak_bytes() - before + ffmpeg)
 
     try:
-        result = run(kinds.get("video"), data, VideoRecipe.model_validate(asked))
+        result = job(data, asked)
     except FanfoldError as error:
-        told.send((ended(type(error).__name__, str(error), is_named=str(error).isprintable()), True))
-        return None
+        return ended(type(error).__name__, str(error), str(error).isprintable()), {}
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
-        told.send((ended("traceback", _told(error), is_named=False), True))
-        return None
-    for name, body in result.outputs.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(body)
+        return ended("traceback", _told(error), False), {}
     frames, segments = result.stats.get("frames", 0), result.stats["segments"]
-    done = replace(ended("outputs"), frames=frames, segments=segments)
-    told.send((done, False))
-    return done, result.outputs
+    return replace(ended("outputs", "", True), frames=frames, segments=segments), result.outputs
 
 
 def _told(error: Exception) -> str:
