@@ -15,7 +15,7 @@ SHARE_BYTES = 64 << 20
 """How many bytes one worker lays out, or a little more."""
 
 ALIKE_ANYWHERE = pcm.CODECS | {
-    *("h264", "hevc", "vp9", "av1", "mpeg4", "mpeg2video", "mjpeg"),
+    *("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mpeg2video", "mjpeg"),
     *("aac", "opus", "mp3", "mp2", "ac3", "flac"),
 }
 """Codecs of which a packet says the same to whoever did not see the one before it."""

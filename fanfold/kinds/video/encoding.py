@@ -59,7 +59,8 @@ def encode_pictures(segment: Segment, rendition: Rendition) -> Encoded:
     assert video is not None
     stream = video.stream
     samples = video.samples
-    shown = sorted(pts for pts in samples.pts if segment.start <= pts < segment.stop)
+    # What is due with another picture is decoded for it, and not shown.
+    shown = sorted({pts for pts in samples.pts if segment.start <= pts < segment.stop})
     what = f"the segment from {float(segment.start * stream.tick):.3f} s"
     if not shown:
         raise BrokenVideo(f"{what} shows no picture")
@@ -114,7 +115,8 @@ def encode_sound(stream: Stream, samples: Samples, data: Iterable[bytes], codec:
 
 def _end(samples: Samples, segment: Segment, last: int) -> int:
     """Return until when a segment's last picture is shown."""
-    return min(segment.stop, last + samples.durations[list(samples.pts).index(last)])
+    lengths = [length for pts, length in zip(samples.pts, samples.durations, strict=True) if pts == last]
+    return min(segment.stop, last + max(lengths))
 
 
 def _pixel_format(stream: Stream, codec: str) -> str:

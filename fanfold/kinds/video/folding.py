@@ -144,7 +144,7 @@ def folded(
     found = tracks(laid)
     for one in described["streams"]:
         if one["index"] in found and one["type"] == "video":
-            one["frames"] = len(found[one["index"]])
+            one["frames"] = found[one["index"]].shown
     return described, found, stored
 
 
@@ -237,7 +237,7 @@ def _seen(laid: Laid) -> Timed:
     """Return the times of pictures: every tick as the container says it."""
     factor = laid.base.numerator
     last = laid.pts.index(max(laid.pts))
-    order = sorted(laid.pts)
+    order = sorted(set(laid.pts))
     length = laid.lengths[last] or (order[-1] - order[-2] if len(order) > 1 else 1)
     pts = [at * factor for at in laid.pts]
     return laid.base.denominator, pts, (order[-1] + length) * factor, None, None

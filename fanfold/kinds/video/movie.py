@@ -66,6 +66,11 @@ class Track:
     def format(self) -> bytes:
         return self.entry[4:8]
 
+    @property
+    def shown(self) -> int:
+        """How many pictures are shown: what is due with another is only decoded for it."""
+        return len(set(self.pts))
+
     def __len__(self) -> int:
         return len(self.pts)
 

@@ -111,7 +111,7 @@ def laid_out(
     asked = [(ROLE, span) for span in spans] if recipe.renditions else []
     asked += describing.first(recipe, media, described, spans)
     described |= {"duration": media.duration, "bit_rate": round(described["bytes"] * 8 / Fraction(media.duration))}
-    frames = len(tracks[media.clock.index])
+    frames = tracks[media.clock.index].shown
     return {"media": media.to_json(), "described": described, "frames": frames}, asked
 
 
@@ -128,7 +128,7 @@ def _media(
             track = found[one["index"]]
             stream = _stream(one, track)
             if stream.kind == "video" and opening.skip(stream, track, samples):
-                stream, one["frames"] = _stream(one, track), len(track)
+                stream, one["frames"] = _stream(one, track), track.shown
             streams.append(stream)
     if not streams:
         raise NotAVideo("the object has neither pictures nor sound that could be played")

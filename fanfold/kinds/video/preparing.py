@@ -23,7 +23,7 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 
 from fanfold.errors import BrokenVideo, NotAVideo, UnsupportedVideo
-from fanfold.kinds.video import folding, opus, ordering, pcm, probing, vorbis
+from fanfold.kinds.video import folding, opus, ordering, pcm, probing, vorbis, vp8
 from fanfold.kinds.video.chunks import ChunkShare
 from fanfold.kinds.video.folding import Laid
 from fanfold.kinds.video.formats import Container
@@ -63,10 +63,11 @@ class Lane:
 
     index: int
     reorders: bool
-    muxer: OutputContainer
-    into: Stream
-    filter: Filter | None
     laid: Laid
+    filter: Filter | None = None
+    muxer: OutputContainer | None = None
+    """None where its packets are what an MP4 would hold as they are."""
+    into: Stream | None = None
     is_opus: bool = False
     has_begun: bool = False
     muxed: int | None = None
@@ -93,6 +94,7 @@ def _laid_out(share: Share, layout: Json, desk: Desk) -> int:
     """Write samples and their index; return how many there are."""
     form, data, sees_all = layout["container"], Data(desk), isinstance(share, Whole)
     muxed: list[tuple[Sink, list[Lane]]] = []
+    lanes: list[Lane] = []
     with opened(share.view, form) as found:
         described = probing.described(found, form, share.view.size_bytes)
         try:
@@ -103,29 +105,33 @@ def _laid_out(share: Share, layout: Json, desk: Desk) -> int:
                 packets = (one for one in packets if not one.size or one.pts is not None or one.dts is not None)
             # Of nothing at all some muxers make no file.
             if first := next(packets, None):
+                direct = [_direct(stream, sees_all) for stream in streams if not _muxer_of(stream)]
                 with ExitStack() as muxers:
-                    for name, group in groupby(sorted(streams, key=_muxer_of), _muxer_of):
+                    for name, group in groupby(sorted(filter(_muxer_of, streams), key=_muxer_of), _muxer_of):
                         sink = Sink(data)
                         muxer = muxers.enter_context(av.open(sink, mode="w", format=name, options=_MUXED))
                         muxed.append((sink, [_lane(stream, muxer, form, sees_all) for stream in group]))
                         muxer.start_encoding()
-                    _carry(chain([first], packets), [lane for _, lanes in muxed for lane in lanes], share.is_first)
+                    lanes = [*direct, *(lane for _, its in muxed for lane in its)]
+                    _carry(chain([first], packets), lanes, data, share.is_first)
         except av.error.InvalidDataError as error:
             raise BrokenVideo(f"the object breaks: {error.strerror}") from error
         except av.error.FFmpegError as error:
             codecs = ", ".join(sorted({one.get("codec", "unknown") for one in described["streams"]}))
             raise UnsupportedVideo(f"{codecs} in {form} cannot be read: {error.strerror}") from error
     data.flush()
-    for sink, lanes in muxed:
-        if any(len(lane.laid) for lane in lanes):
-            _place(sink, lanes)
-    laid = {lane.index: lane.laid for _, lanes in muxed for lane in lanes}
+    for sink, its in muxed:
+        if any(len(lane.laid) for lane in its):
+            _place(sink, its)
+    laid = {lane.index: lane.laid for lane in lanes}
     desk.write(folding.INDEX, folding.to_bytes(described, dict(sorted(laid.items()))))
     return sum(map(len, laid.values()))
 
 
 def _muxer_of(stream: Stream) -> str:
-    return "mov" if stream.codec_context.codec.canonical_name in IN_MOV else "mp4"
+    """Return what the muxer is called that a stream passes through, empty where none knows its codec."""
+    codec = stream.codec_context.codec.canonical_name
+    return "" if codec == "vp8" else "mov" if codec in IN_MOV else "mp4"
 
 
 def _kept(found: InputContainer, described: Mapping[str, Any]) -> list[Stream]:
@@ -150,7 +156,7 @@ def _lane(stream: Stream, muxer: OutputContainer, form: Container, sees_all: boo
     into = muxer.add_stream_from_template(stream, opaque=True)
     if isinstance(context, VideoCodecContext):
         timed = ordering.filter_of(stream, sees_all) if form == "avi" else None
-        return Lane(stream.index, context.has_b_frames, muxer, into, timed, Laid(0, b"vide", b"", base, 0, 0))
+        return Lane(stream.index, context.has_b_frames, Laid(0, b"vide", b"", base, 0, 0), timed, muxer, into)
     assert isinstance(context, AudioCodecContext)
     # In transport streams each frame of AAC has a header of its own, which an MP4 says once.
     raw = codec == "aac" and not context.extradata
@@ -158,10 +164,18 @@ def _lane(stream: Stream, muxer: OutputContainer, form: Container, sees_all: boo
     laid = Laid(0, b"soun", b"", base, context.sample_rate, context.frame_size)
     laid.frame_bytes = pcm.sample_bytes(codec) * context.channels
     laid.counts = vorbis.counts(context.extradata or b"") if codec == "vorbis" else []
-    return Lane(stream.index, False, muxer, into, unwrapped, laid, codec == "opus")
+    return Lane(stream.index, False, laid, unwrapped, muxer, into, codec == "opus")
 
 
-def _carry(packets: Iterator[Packet[Any]], lanes: Sequence[Lane], from_beginning: bool) -> None:
+def _direct(stream: Stream, sees_all: bool) -> Lane:
+    context = stream.codec_context
+    assert isinstance(context, VideoCodecContext)
+    entry = vp8.entry(context.width, context.height)
+    laid = Laid(stream.index + 1, b"vide", entry, Fraction(stream.time_base or 1), 0, 0)
+    return Lane(stream.index, False, laid, vp8.Hidden(sees_all))
+
+
+def _carry(packets: Iterator[Packet[Any]], lanes: Sequence[Lane], data: Data, from_beginning: bool) -> None:
     """Hand every packet to its muxer, which brings it into the form of an MP4; its times are kept here."""
     by_index = {lane.index: lane for lane in lanes}
     for packet in packets:
@@ -170,12 +184,10 @@ def _carry(packets: Iterator[Packet[Any]], lanes: Sequence[Lane], from_beginning
         if packet.size and not is_lost:
             lane.has_begun = True
             for one in _filtered(packet, lane):
-                _take(one, lane)
-                lane.muxer.mux(one)
+                _take(one, lane, data)
     for lane in lanes:
         for one in lane.filter.rest() if lane.filter else ():
-            _take(one, lane)
-            lane.muxer.mux(one)
+            _take(one, lane, data)
 
 
 class Unwrapped:
@@ -208,8 +220,8 @@ def _cut(packet: Packet[Any], size: int) -> Packet[Any]:
     return kept
 
 
-def _take(packet: Packet[Any], lane: Lane) -> None:
-    """Keep a packet's times, and give it others that a muxer does not stumble over."""
+def _take(packet: Packet[Any], lane: Lane, data: Data) -> None:
+    """Keep a packet's times, and hand it on."""
     laid = lane.laid
     if packet.pts is None and lane.reorders:
         raise UnsupportedVideo(f"the container does not say when the pictures of stream {lane.index} are shown")
@@ -227,13 +239,23 @@ def _take(packet: Packet[Any], lane: Lane) -> None:
         laid.keys.append(len(laid))
     laid.pts.append(pts)
     laid.lengths.append(packet.duration or 0)
-    tick = Fraction(lane.into.time_base or 1)
-    said = int((packet.dts if packet.dts is not None else pts) * laid.base / tick)
+    if lane.muxer and lane.into:
+        _mux(packet, pts, lane, lane.muxer, lane.into)
+    else:
+        laid.sizes.append(packet.size)
+        laid.offsets.append(data.put(bytes(packet)))
+
+
+def _mux(packet: Packet[Any], pts: int, lane: Lane, muxer: OutputContainer, into: Stream) -> None:
+    """Hand a packet to its muxer, with times that it does not stumble over."""
+    tick = Fraction(into.time_base or 1)
+    said = int((packet.dts if packet.dts is not None else pts) * lane.laid.base / tick)
     lane.muxed = max(1, said) if lane.muxed is None else min(max(said, lane.muxed + 1), lane.muxed + JUMP_LIMIT)
-    packet.stream = lane.into
+    packet.stream = into
     packet.time_base = tick
     packet.pts = packet.dts = lane.muxed
     packet.duration = 0
+    muxer.mux(packet)
 
 
 def _skipped(packet: Packet[Any]) -> tuple[int, int]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import json
 import random
 import struct
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import pytest
+from av.container import InputContainer
 from av.packet import Packet
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +26,8 @@ from tests.kinds.driver import CountingSource, run
 from tests.kinds.video.avis import rewritten
 from tests.kinds.video.clips import H264, clip
 from tests.kinds.video.clips import run as run_ffmpeg
-from tests.kinds.video.probes import psnr
+from tests.kinds.video.laying import laid_out, shares_at
+from tests.kinds.video.probes import psnr, shown
 from tests.kinds.video.test_exact import check_same
 
 VIDEO = kinds.get("video")
@@ -189,25 +194,83 @@ def timed(kinds_of: Sequence[str], waits: bool) -> list[tuple[int, int]]:
     name = "plain.avi" if waits else "direct.avi"
     data = clip(name, 1, ASP if waits else "-c:v mpeg4 -g 24 -an")
     with opened(CountingSource(data)) as found:
-        order, shown = ordering.Unpacked(found.streams.video[0]), []
+        order, timed_ones = ordering.Unpacked(found.streams.video[0]), []
         for at, kind in enumerate(kinds_of):
             packet = Packet(plane(kind))
             packet.pts, packet.dts = None, at
-            shown += order.filter(packet)
-        shown += order.rest()
-        return [(one.dts, one.pts) for one in shown if one.dts is not None and one.pts is not None]
+            timed_ones += order.filter(packet)
+        timed_ones += order.rest()
+        return [(one.dts, one.pts) for one in timed_ones if one.dts is not None and one.pts is not None]
 
 
 @given(st.lists(st.sampled_from("IPBN"), min_size=1, max_size=40), st.booleans())
 def test_each_picture_is_shown_once_and_in_order(kinds_of: list[str], waits: bool) -> None:
     """At its own count if it does not wait; else at that of the next one that does, which by then is decoded."""
-    shown = timed(kinds_of, waits)
+    found = timed(kinds_of, waits)
     coded = [at for at, kind in enumerate(kinds_of) if kind != "N"]
-    assert [at for at, _ in shown] == coded
+    assert [at for at, _ in found] == coded
     wait = [at for at in coded if kinds_of[at] != "B" and waits]
     following = dict(pairwise(wait))
-    assert {at: time for at, time in shown if at not in wait[-1:]} == {
+    assert {at: time for at, time in found if at not in wait[-1:]} == {
         at: following.get(at, at) for at in coded if at not in wait[-1:]
     }
     # Of the last one nothing tells it, but that it is shown behind all others.
-    assert not wait or max(shown, key=lambda one: one[1])[0] == wait[-1]
+    assert not wait or max(found, key=lambda one: one[1])[0] == wait[-1]
+
+
+VP8 = "-c:v libvpx -g 24 -deadline realtime -cpu-used 8"
+
+
+def packets(data: bytes) -> list[Packet]:
+    with av.open(io.BytesIO(data)) as found:
+        assert isinstance(found, InputContainer)
+        return [packet for packet in found.demux(video=0) if packet.size]
+
+
+def hidden(data: bytes) -> bytes:
+    """Return a clip of VP8 of which some pictures are decoded and not shown: a bit of each says it."""
+    changed = bytearray(data)
+    for number, packet in enumerate(packets(data)):
+        if number % 7 == 3 and not packet.is_keyframe:
+            changed[data.index(bytes(packet))] &= ~0x10
+    return bytes(changed)
+
+
+def resized(name: str) -> bytes:
+    """Return a clip whose pictures become smaller on the way, as in calls when a line gets slow."""
+    clips = [clip(f"{size}-{name}", 2, f"-vf scale=160:{size} {VP8} -an") for size in (90, 44)]
+    made = io.BytesIO()
+    with av.open(io.BytesIO(clips[0])) as first, av.open(made, mode="w", format="webm") as output:
+        assert isinstance(first, InputContainer)
+        into = output.add_stream_from_template(first.streams.video[0])
+        for number, data in enumerate(clips):
+            for packet in packets(data):
+                assert packet.pts is not None
+                packet.pts = packet.dts = packet.pts + 2002 * number
+                packet.stream = into
+                output.mux(packet)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("name", ["vp8.webm", "hidden.webm", "vp8.avi", "resized.webm"])
+def test_vp8_is_read_and_what_it_hides_is_not_shown(tmp_path: Path, name: str) -> None:
+    """As many pictures as ffmpeg shows, at their times, and those that look the same."""
+    arguments = f"{VP8} -c:a {'libmp3lame' if name.endswith('avi') else 'libopus'}"
+    data = resized(name) if name == "resized.webm" else clip(name, 4, arguments)
+    data = hidden(data) if name == "hidden.webm" else data
+    recipe = {"scenes": True, "posters": {"every": "1s", "width": 80}, **RECIPE}
+    paths = made(tmp_path, name, data, recipe)
+    for output in ("web.mp4", "copy.mov"):
+        check_same(paths[output], paths[name])
+    assert psnr(paths["copy.mov"], paths[name]) > 30
+    told = json.loads(paths["metadata.json"].read_bytes())["streams"][0]
+    assert (told["codec"], told["frames"]) == ("vp8", len(shown(paths[name])))
+
+
+def test_what_is_hidden_at_a_seam_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shares come to what one worker makes of all, or say that they do not."""
+    data = hidden(clip("hidden.webm", 4, f"{VP8} -c:a libopus"))
+    whole = laid_out(data, [True])
+    for cut_at in range(len(data) // 8, len(data), len(data) // 8):
+        ours = laid_out(data, shares_at([cut_at], len(data)))
+        assert not ours.follow or ours.tracks == whole.tracks
