@@ -62,7 +62,7 @@ def shape(video: Stream, rendition: Rendition) -> Shape:
     Raises UnsupportedVideo where they would be too small to encode.
     """
     pixel = Fraction(video.shape) or Fraction(1)
-    width, height = video.width, video.height
+    width, height = video.shown_size
     if video.turn in (90, 270):
         width, height, pixel = height, width, 1 / pixel
     if rendition.width or rendition.height:

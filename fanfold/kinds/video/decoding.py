@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from typing import Any
 
 import av
+import av.filter
 from av.container import InputContainer
 
 from fanfold.errors import UnsupportedVideo
+from fanfold.kinds.video.entries import margins
 from fanfold.kinds.video.excerpts import mini, track_of
-from fanfold.kinds.video.media import Media
+from fanfold.kinds.video.media import Media, Stream
 from fanfold.kinds.video.muxing import delay
 from fanfold.kinds.video.reading import Stretch, read_segment
 from fanfold.model import Source
@@ -30,9 +33,34 @@ def frames(source: Source, media: Media, span: Mapping[str, Any]) -> Iterator[av
     segment = read_segment(source, media, span)
     if segment.video is None or not len(segment.video.samples):
         return
+    crop = _Crop(segment.video.stream)
     for at, frame in decoded(segment.video):
         if segment.start <= at < segment.stop:
-            yield frame
+            yield crop(frame)
+
+
+class _Crop:
+    """Leaves of frames what a clean aperture shows: libavcodec leaves that to others."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._cut = margins(stream.entry)
+        self._graph: av.filter.Graph | None = None
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        if not self._cut:
+            return frame
+        if self._graph is None:
+            self._graph = self._made(frame)
+        self._graph.push(frame)
+        return self._graph.vpull()
+
+    def _made(self, frame: av.VideoFrame) -> av.filter.Graph:
+        graph, cut = av.filter.Graph(), self._cut
+        base = Fraction(frame.time_base or 1)
+        source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=base)
+        crop = graph.add("crop", f"w=iw-{cut.across}:h=ih-{cut.down}:x={cut.left}:y={cut.top}")
+        graph.link_nodes(source, crop, graph.add("buffersink")).configure()
+        return graph
 
 
 def decoded(video: Stretch) -> Iterator[tuple[int, av.VideoFrame]]:

@@ -114,7 +114,7 @@ def sheet_of(recipe: VideoRecipe, media: Media) -> Sheet | None:
     if not (recipe.posters and media.video):
         return None
     stream = media.video
-    shape = Fraction(stream.width, stream.height) * Fraction(stream.shape)
+    shape = Fraction(*stream.shown_size) * Fraction(stream.shape)
     shape = 1 / shape if stream.turn % 180 else shape
     return posters.laid_out(Fraction(media.duration), recipe.posters.every_ms, recipe.posters.width, shape)
 

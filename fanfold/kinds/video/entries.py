@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
+from math import floor
 
 from fanfold.errors import BrokenVideo
-from fanfold.kinds.video.boxes import box, find
+from fanfold.kinds.video.boxes import box, find, walk
 
 _PICTURE_BYTES = 86
 """Where its boxes begin, behind its fields (12.1.3)."""
@@ -15,6 +17,10 @@ _PICTURE_BYTES = 86
 _SOUND_BYTES = {0: 36, 1: 52, 2: 72}
 """The same for sound, by the version of its fields (12.2.3; QuickTime File Format, Sound Sample Descriptions)."""
 
+
+_APERTURE = struct.Struct(">IIIIiIiI")
+
+_SAME = Fraction(1, 1_000_000)
 
 _ARRAYS_AT, _PARAMETER_SETS = 22, {32, 33, 34}
 """Where an HEVC configuration says how many arrays it has; those of VPS, SPS and PPS (ITU-T H.265, table 7-1)."""
@@ -55,6 +61,54 @@ def coded_size(entry: bytes) -> tuple[int, int]:
     return width, height
 
 
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """How many pixels at each side of a picture are coded, and not shown."""
+
+    left: int = 0
+    top: int = 0
+    right: int = 0
+    bottom: int = 0
+
+    @property
+    def across(self) -> int:
+        return self.left + self.right
+
+    @property
+    def down(self) -> int:
+        return self.top + self.bottom
+
+    def __bool__(self) -> bool:
+        return self.across + self.down > 0
+
+
+def margins(entry: bytes) -> Margins:
+    """Return what a clean aperture (12.1.4) cuts off, in whole pixels; of one that goes beyond the picture, nothing."""
+    found = of_picture(entry, "clap")
+    if len(found) < _APERTURE.size:
+        return Margins()
+    width, width_by, height, height_by, right, right_by, down, down_by = _APERTURE.unpack_from(found)
+    if not (width > 0 < width_by and height > 0 < height_by and right_by > 0 < down_by):
+        return Margins()
+    coded_width, coded_height = coded_size(entry)
+    before, behind = _margins(coded_width, Fraction(width, width_by), Fraction(right, right_by))
+    above, below = _margins(coded_height, Fraction(height, height_by), Fraction(down, down_by))
+    return Margins(before, above, behind, below) if min(before, above, behind, below) >= 0 else Margins()
+
+
+def _margins(coded: int, shown: Fraction, moved: Fraction) -> tuple[int, int]:
+    """Return what is before and behind the part of a side that is shown; its middle is moved from that of the side."""
+    middle, half = Fraction(coded - 1, 2) + moved, (shown - 1) / 2
+    return floor(middle - half), coded - 1 - floor(middle + half)
+
+
+def shown_size(entry: bytes) -> tuple[int, int]:
+    """Return the width and height of pictures, in the pixels that are shown."""
+    width, height = coded_size(entry)
+    cut = margins(entry)
+    return width - cut.across, height - cut.down
+
+
 def pixel_shape(entry: bytes) -> Fraction:
     """Return the width of a pixel for its height (12.1.4)."""
     found = of_picture(entry, "pasp")
@@ -66,10 +120,20 @@ def shaped(entry: bytes, shape: Fraction) -> bytes:
     """Return an entry of pictures that says the shape of a pixel, as else the track or the container may alone."""
     if pixel_shape(entry) == shape:
         return entry
-    found = find(entry, "pasp", _PICTURE_BYTES)
-    others = entry[_PICTURE_BYTES : found[0] - 8] + entry[found[1] :] if found else entry[_PICTURE_BYTES:]
-    said = struct.pack(">II", shape.numerator, shape.denominator)
-    return box(entry[4:8], entry[8:_PICTURE_BYTES], box(b"pasp", said), others)
+    boxes = [(name, entry[at - 8 : end]) for name, at, end in walk(entry, _PICTURE_BYTES)]
+    said = box(b"pasp", struct.pack(">II", shape.numerator, shape.denominator))
+    others = [made for name, made in boxes if name != b"pasp"]
+    return box(entry[4:8], entry[8:_PICTURE_BYTES], *others, said)
+
+
+def seems_narrow(entry: bytes, shape: Fraction) -> bool:
+    """Tell whether pixels are square of which libavformat says another shape.
+
+    It finds one by the sizes of the track and of what is coded, though a track is as large as its clean aperture.
+    """
+    (width, height), (coded_width, coded_height) = shown_size(entry), coded_size(entry)
+    found = Fraction(width * coded_height, height * coded_width)
+    return bool(margins(entry)) and not of_picture(entry, "pasp") and abs(found - shape) < _SAME
 
 
 def decoder_config(esds: bytes) -> bytes:

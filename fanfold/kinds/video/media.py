@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
+from fanfold.kinds.video.entries import margins
 from fanfold.kinds.video.formats import Container
 from fanfold.model import Json, Round
 
@@ -62,6 +63,12 @@ class Stream:
     """The same as the container says it, in base64."""
     sample_rate: int = 0
     channels: int = 0
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """Width and height of what is shown of its pictures, before they are turned."""
+        cut = margins(self.entry)
+        return max(1, self.width - cut.across), max(1, self.height - cut.down)
 
     @property
     def tick(self) -> Fraction:

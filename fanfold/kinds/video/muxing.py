@@ -11,7 +11,7 @@ from math import lcm
 
 from fanfold.kinds.video import pcm
 from fanfold.kinds.video.boxes import box, full
-from fanfold.kinds.video.entries import coded_size, pixel_shape
+from fanfold.kinds.video.entries import pixel_shape, shown_size
 from fanfold.kinds.video.fragments import lateness
 from fanfold.kinds.video.samples import Samples
 
@@ -148,7 +148,7 @@ def _display_size(track: MuxTrack) -> tuple[int, int]:
     """Return width and height as 16.16, with the shape of the pixels (`pasp`) in the width."""
     if track.handler != b"vide":
         return 0, 0
-    width, height = coded_size(track.entry)
+    width, height = shown_size(track.entry)
     return min(int(width * pixel_shape(track.entry) * (1 << 16)), 0xFFFFFFFF), height << 16
 
 

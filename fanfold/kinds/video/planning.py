@@ -15,7 +15,7 @@ from fanfold.kinds.pieces import Pieces
 from fanfold.kinds.video import chunks, describing, dividing, folding, opening, ordering, probing, weaving
 from fanfold.kinds.video.choosing import copies_video, has_video, shape
 from fanfold.kinds.video.cutting import Cut, cuts
-from fanfold.kinds.video.entries import out_of_band, shaped
+from fanfold.kinds.video.entries import out_of_band, seems_narrow, shaped
 from fanfold.kinds.video.fragments import durations, lateness, read_fragments
 from fanfold.kinds.video.lanes import wanted
 from fanfold.kinds.video.media import REORDERED, ROLE, Media, Stream
@@ -66,6 +66,10 @@ def plan(source: Source, recipe: VideoRecipe) -> Plan:
     for track in tracks.values():
         _check_places(track, source.size_bytes)
     by_index = {one["index"]: tracks[one["id"]] for one in described["streams"] if one.get("id") in tracks}
+    for one in described["streams"]:
+        shape = one.get("sample_aspect_ratio")
+        if shape and one["index"] in by_index and seems_narrow(by_index[one["index"]].entry, Fraction(shape)):
+            del one["sample_aspect_ratio"]
     # A recording of fragments counts from when it began, or from 1970: as in streams, what is first begins it.
     origin = None if movie.fragments else Fraction(0)
     layout, asked = laid_out(recipe, described, by_index, kept, origin)

@@ -10,7 +10,15 @@ from fanfold.errors import BrokenVideo
 from fanfold.kinds.video import opus
 from fanfold.kinds.video.blocks import SECOND_NS, Blocks
 from fanfold.kinds.video.ebml import element, real, text, unsigned
-from fanfold.kinds.video.entries import coded_size, decoder_config, of_picture, of_sound, pixel_shape
+from fanfold.kinds.video.entries import (
+    coded_size,
+    decoder_config,
+    margins,
+    of_picture,
+    of_sound,
+    pixel_shape,
+    shown_size,
+)
 from fanfold.kinds.video.muxing import UNDETERMINED
 from fanfold.kinds.video.tracks import Whole
 
@@ -61,8 +69,12 @@ def _pictures(whole: Whole) -> Iterator[bytes]:
         yield unsigned(0x23E383, duration_ns)
     width, height = coded_size(whole.entry)
     parts = [unsigned(0xB0, width), unsigned(0xBA, height)]
-    if (shape := pixel_shape(whole.entry)) != 1:
-        parts += [unsigned(0x54B0, max(1, round(width * shape))), unsigned(0x54BA, height)]
+    if cut := margins(whole.entry):
+        sides = {0x54AA: cut.bottom, 0x54BB: cut.top, 0x54CC: cut.left, 0x54DD: cut.right}
+        parts += [unsigned(id, pixels) for id, pixels in sides.items()]
+    shape, (shown, high) = pixel_shape(whole.entry), shown_size(whole.entry)
+    if shape != 1:
+        parts += [unsigned(0x54B0, max(1, round(shown * shape))), unsigned(0x54BA, high)]
     yield element(0xE0, *parts, element(0x55B0, *_colour(whole)))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from fanfold.kinds.video.entries import coded_size, pixel_shape
+from fanfold.kinds.video.entries import pixel_shape, shown_size
 from fanfold.kinds.video.keywords import CODES
 from fanfold.kinds.video.media import Media
 from fanfold.kinds.video.playlists import Track, playlist
@@ -138,7 +138,7 @@ def _stream(one: Shown, light: str, audio: str, texts: str) -> str:
 def _size(video: Track) -> tuple[int, int]:
     """Return width and height of pictures as they are looked at."""
     entry, turn = video.whole.entry, video.whole.stream.turn
-    width, height = coded_size(entry)
+    width, height = shown_size(entry)
     width = round(width * pixel_shape(entry))
     # What is encoded is turned as it is encoded.
     return (height, width) if video.whole.copied and turn in (90, 270) else (width, height)
