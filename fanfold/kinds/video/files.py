@@ -54,6 +54,7 @@ def mux_track(form: str, media: Media, whole: Whole) -> MuxTrack:
         begins=whole.begins,
         ends=whole.ends,
         language=stream.language,
+        title=stream.title,
         # What is encoded is turned as it is encoded.
         matrix=b64decode(stream.matrix) if stream.kind == "video" and whole.copied and stream.matrix else IDENTITY,
         enabled=stream.kind == "video" or stream is media.heard,

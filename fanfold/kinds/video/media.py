@@ -45,6 +45,7 @@ class Stream:
     last: int
     """And of its last one: not earlier than `ends` where that is only decoded."""
     language: str = "und"
+    """ISO 639-2/T."""
     default: bool = True
     title: str = ""
     width: int = 0

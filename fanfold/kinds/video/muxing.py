@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby, pairwise
 from math import lcm
@@ -18,6 +18,9 @@ from fanfold.kinds.video.samples import Samples
 IDENTITY = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 
 UNDETERMINED = "und"
+
+TITLE_LIMIT_BYTES = 1000
+"""How long the title of a track is at most."""
 
 _HANDLERS = {
     b"vide": (b"VideoHandler\0", b"vmhd", struct.pack(">4H", 0, 0, 0, 0), 1),
@@ -57,7 +60,7 @@ class MuxTrack:
     chapters: int = 0
     """The track that holds the chapters' titles, if there is one."""
     enabled: bool = True
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    title: str = ""
 
 
 def language_code(language: str) -> int:
@@ -130,9 +133,13 @@ def _trak(number: int, track: MuxTrack, scale: int, duration: int, fragmented: b
         struct.pack(">II", width, height),
     )
     name, media_name, media_header, flags = _HANDLERS[track.handler]
+    # Some players look for the title of a track in its user data, some where its handler should be named.
+    title = track.title.encode("utf-8", "replace")[:TITLE_LIMIT_BYTES].decode("utf-8", "ignore").encode()
+    said = struct.pack(">HH", len(title), language_code(UNDETERMINED)) + title
+    told = box(b"udta", box(b"\xa9nam", said)) if title else b""
     media = 0 if not track.chunks else sum(_decode_durations(track))
     mdhd = full(b"mdhd", 1, 0, struct.pack(">QQIQHH", 0, 0, track.timescale, media, language_code(track.language), 0))
-    hdlr = full(b"hdlr", 0, 0, bytes(4), track.handler, bytes(12), name)
+    hdlr = full(b"hdlr", 0, 0, bytes(4), track.handler, bytes(12), title + b"\0" if title else name)
     if media_name == b"gmhd":
         gmin = full(b"gmin", 0, 0, struct.pack(">HHHHHH", 0x40, 0x8000, 0x8000, 0x8000, 0, 0))
         header = box(b"gmhd", gmin, box(b"text", IDENTITY))
@@ -141,7 +148,7 @@ def _trak(number: int, track: MuxTrack, scale: int, duration: int, fragmented: b
     dinf = box(b"dinf", full(b"dref", 0, 0, struct.pack(">I", 1), full(b"url ", 0, 1)))
     minf = box(b"minf", header, dinf, _stbl(track))
     references = box(b"tref", box(b"chap", struct.pack(">I", track.chapters))) if track.chapters else b""
-    return box(b"trak", tkhd, _edts(track, scale, fragmented), references, box(b"mdia", mdhd, hdlr, minf))
+    return box(b"trak", tkhd, _edts(track, scale, fragmented), references, box(b"mdia", mdhd, hdlr, minf), told)
 
 
 def _display_size(track: MuxTrack) -> tuple[int, int]:

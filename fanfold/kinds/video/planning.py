@@ -18,6 +18,7 @@ from fanfold.kinds.video.cutting import Cut, cuts
 from fanfold.kinds.video.entries import out_of_band, seems_narrow, shaped
 from fanfold.kinds.video.fragments import durations, lateness, read_fragments
 from fanfold.kinds.video.lanes import wanted
+from fanfold.kinds.video.languages import terminological
 from fanfold.kinds.video.media import REORDERED, ROLE, Media, Stream
 from fanfold.kinds.video.movie import Track, read_movie
 from fanfold.kinds.video.presenting import settle
@@ -221,7 +222,7 @@ def _stream(told: dict[str, Any], track: Track) -> Stream:
         first=first,
         last=last,
         longest=max(lengths),
-        language=told.get("language", "und"),
+        language=terminological(told.get("language", "und")),
         default=told["default"],
         title=told.get("title", ""),
         width=told.get("width", 0),

@@ -69,7 +69,7 @@ def _stream(stream: Stream) -> dict[str, Any]:
         "duration": fraction(stream.duration * base) if base and stream.duration else None,
         "bit_rate": getattr(stream, "bit_rate", None),
         "language": stream.language,
-        "title": stream.metadata.get("title"),
+        "title": stream.metadata.get("title", stream.metadata.get("name")),
         "default": bool(stream.disposition & Disposition.default),
         "forced": bool(stream.disposition & Disposition.forced),
         "picture": bool(stream.disposition & Disposition.attached_pic),

@@ -19,15 +19,9 @@ from fanfold.kinds.video.entries import (
     pixel_shape,
     shown_size,
 )
+from fanfold.kinds.video.languages import bibliographic
 from fanfold.kinds.video.muxing import UNDETERMINED
 from fanfold.kinds.video.tracks import Whole
-
-_BIBLIOGRAPHIC = {
-    **{"sqi": "alb", "hye": "arm", "eus": "baq", "mya": "bur", "zho": "chi", "ces": "cze", "nld": "dut", "fra": "fre"},
-    **{"kat": "geo", "deu": "ger", "ell": "gre", "isl": "ice", "mkd": "mac", "mri": "mao", "msa": "may", "fas": "per"},
-    **{"ron": "rum", "slk": "slo", "bod": "tib", "cym": "wel"},
-}
-"""ISO 639-2 has two codes for these languages: MP4 uses the first, WebM the second (RFC 9559, 12.1)."""
 
 _UNSPECIFIED = 2
 """Of primaries, transfer and matrix (ITU-T H.273)."""
@@ -44,7 +38,7 @@ def entry(whole: Whole, blocks: Blocks, *, is_default: bool) -> bytes:
         unsigned(0x83, 1 if stream.kind == "video" else 2),  # TrackType
         unsigned(0x88, int(is_default)),  # FlagDefault
         unsigned(0x9C, 0),  # FlagLacing
-        text(0x22B59C, _BIBLIOGRAPHIC.get(language, language)),
+        text(0x22B59C, bibliographic(language)),
     ]
     if stream.title:
         parts.append(text(0x536E, stream.title))

@@ -150,13 +150,16 @@ CHAPTERS += "[CHAPTER]\nTIMEBASE=1/1000\nSTART=2500\nEND=6000\ntitle=Zweites\n"
 
 
 def rich(folder: Path, name: str) -> bytes:
-    """Return a clip with two languages, chapters, a title and a quarter turn."""
+    """Return a clip with two languages and their titles, chapters, a title and a quarter turn."""
     (folder / "in.mp4").write_bytes(clip("plain.mp4"))
     (folder / "told.txt").write_text(CHAPTERS)
     inputs = ("-display_rotation:v:0", "-90", "-i", str(folder / "in.mp4"), "-i", str(folder / "told.txt"))
-    languages = ("-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=fra")
+    # Matroska has another code for it (ISO 639-2/B).
+    french = "fre" if name.endswith("mkv") else "fra"
+    sounds = ("-metadata:s:a:0", "language=eng", "-metadata:s:a:1", f"language={french}")
+    titles = ("-metadata:s:a:0", "title=The talk", "-metadata:s:a:1", "title=Exposé")
     maps = ("-map", "0:v", "-map", "0:a", "-map", "0:a", "-map_metadata", "1", "-c", "copy")
-    run_ffmpeg(*inputs, *maps, *languages, str(folder / name))
+    run_ffmpeg(*inputs, *maps, *sounds, *titles, str(folder / name))
     return (folder / name).read_bytes()
 
 
@@ -168,6 +171,8 @@ def test_chapters_languages_titles_and_turns_are_kept(tmp_path: Path, name: str)
         (tmp_path / output).write_bytes(result.outputs[output])
         with av.open(str(tmp_path / output)) as made:
             assert [stream.language for stream in made.streams.audio] == ["eng", "fra"]
+            assert [stream.metadata["title"] for stream in made.streams.audio] == ["The talk", "Exposé"]
+            assert [stream.metadata["handler_name"] for stream in made.streams.audio] == ["The talk", "Exposé"]
             assert [one["metadata"]["title"] for one in made.chapters()] == ["First", "Zweites"]
             assert [one["start"] * one["time_base"] for one in made.chapters()] == [0, Fraction(5, 2)]
             assert made.metadata["title"] == "A talk – ü"

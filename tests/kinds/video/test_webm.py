@@ -115,6 +115,7 @@ def test_chapters_languages_and_titles_are_kept_and_turns_are_made(tmp_path: Pat
     with av.open(str(path)) as container:
         # ISO 639-2/B, as Matroska has it.
         assert [stream.language for stream in container.streams.audio] == ["eng", "fre"]
+        assert [stream.metadata["title"] for stream in container.streams.audio] == ["The talk", "Exposé"]
         assert [one["metadata"]["title"] for one in container.chapters()] == ["First", "Zweites"]
         assert [one["start"] * one["time_base"] for one in container.chapters()] == [0, Fraction(5, 2)]
         assert container.metadata["title"] == "A talk – ü"
