@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+from fanfold.kinds.video import chapters
 from fanfold.kinds.video.entries import of_mp4
 from fanfold.kinds.video.media import Media
 from fanfold.kinds.video.muxing import IDENTITY, Chunk, MuxTrack, ftyp, moov
@@ -24,22 +25,31 @@ def pieces(form: str, media: Media, wholes: Sequence[Whole]) -> list[Piece]:
     placed = [
         (number, at) for number in range(len(media.segments)) for at, one in enumerate(wholes) if number in one.stored
     ]
-    size = sum(wholes[at].stored[number].size_bytes for number, at in placed)
+    origin = Fraction(media.origin)
+    titles: list[MuxTrack] = []
+    texts = b""
+    if told := chapters.track(media.chapters, origin, Fraction(media.duration)):
+        titles, texts = [told[0]], told[1]
+        tracks = [replace(one, chapters=len(tracks) + 1) for one in tracks]
+    size = len(texts) + sum(wholes[at].stored[number].size_bytes for number, at in placed)
     wide = size + 16 >= 1 << 32
     mdat = b"\0\0\0\1mdat" + (size + 16).to_bytes(8, "big") if wide else (size + 8).to_bytes(4, "big") + b"mdat"
-    told = user_data(media.chapters, media.tags or {}, Fraction(media.origin))
+    extra = user_data(media.tags or {}, chapters.listed(media.chapters, origin))
     index_size, index = -1, b""
     while len(index) != index_size:
         # Places of more than 4 GiB take more room in the index, which moves every place.
         index_size = len(index)
         at = len(head) + index_size + len(mdat)
+        titles = [replace(one, chunks=[replace(chunk, at=at) for chunk in one.chunks]) for one in titles]
+        at += len(texts)
         chunks: list[list[Chunk]] = [[] for _ in wholes]
         for number, track in placed:
             stored = wholes[track].stored[number]
             chunks[track].append(Chunk(stored.samples, at))
             at += stored.size_bytes
-        index = moov([replace(one, chunks=found) for one, found in zip(tracks, chunks, strict=True)], extra=told)
-    return [head + index + mdat, *(wholes[track].stored[number].data for number, track in placed)]
+        placed_tracks = [replace(one, chunks=found) for one, found in zip(tracks, chunks, strict=True)]
+        index = moov([*placed_tracks, *titles], extra=extra)
+    return [head + index + mdat + texts, *(wholes[track].stored[number].data for number, track in placed)]
 
 
 def mux_track(form: str, media: Media, whole: Whole) -> MuxTrack:

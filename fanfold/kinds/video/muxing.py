@@ -75,9 +75,10 @@ def ftyp(major: bytes, *compatible: bytes) -> bytes:
 
 def moov(tracks: Sequence[MuxTrack], *, fragmented: bool = False, extra: bytes = b"") -> bytes:
     """Return the index: of a plain file, or the head of a fragmented one."""
-    scale = _movie_scale(tracks)
+    presented = [track for track in tracks if track.handler != b"text"]
+    scale = _movie_scale(presented)
     durations = [_presented(track, scale) for track in tracks]
-    whole = max(durations, default=0)
+    whole = max((_presented(track, scale) for track in presented), default=0)
     header = full(
         b"mvhd",
         1,
