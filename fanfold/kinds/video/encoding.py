@@ -42,6 +42,10 @@ _ENCODERS: dict[str, dict[str, Any]] = {
     "opus": {"c:a": "libopus"},
 }
 
+_LAYOUTS = {"opus": ",aformat=channel_layouts=mono|stereo|3.0|quad|5.0|5.1|6.1|7.1"}
+"""What an encoder takes only (RFC 7845, 5.1.1.2): other layouts become the nearest one, as that of AC-3, whose channels
+behind are beside, does without a change."""
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
@@ -108,7 +112,7 @@ def encode_sound(stream: Stream, samples: Samples, data: Iterable[bytes], codec:
     heard = round((stream.ends - stream.begins) * stream.tick * stream.sample_rate)
     what = f"the sound of stream {stream.index}"
     fed = chain([head(stream, samples)], data)
-    made = ffmpeg.run(fed, what, output, filters=f"atrim=end_sample={heard}", kind="a")
+    made = ffmpeg.run(fed, what, output, filters=f"atrim=end_sample={heard}{_LAYOUTS.get(codec, '')}", kind="a")
     track, source = _read(made)
     return Encoded(track.entry, track.timescale, samples_of(track), _data(track, source))
 

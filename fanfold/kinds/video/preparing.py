@@ -23,7 +23,7 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 
 from fanfold.errors import BrokenVideo, NotAVideo, UnsupportedVideo
-from fanfold.kinds.video import folding, opus, ordering, pcm, probing, vorbis, vp8
+from fanfold.kinds.video import flac, folding, opus, ordering, pcm, probing, vorbis, vp8
 from fanfold.kinds.video.chunks import ChunkShare
 from fanfold.kinds.video.folding import Laid
 from fanfold.kinds.video.formats import Container
@@ -51,10 +51,20 @@ JUMP_LIMIT = 1 << 30
 
 PACKETS_LIMIT = 20_000_000
 
-IN_MOV = pcm.CODECS
+IN_MOV = pcm.CODECS | {"prores", "dnxhd", "dvvideo", "msmpeg4v3"}
 """Codecs that pass through the muxer of QuickTime: that of MP4 does not know them, or players of MP4 do not."""
 
-_MUXED = {"movflags": "empty_moov+default_base_moof+delay_moov+skip_trailer", "frag_duration": "2000000"}
+_LAST_SAMPLES: Mapping[str, Callable[[memoryview], int]] = {"opus": opus.samples, "flac": flac.samples}
+"""By codec, what tells how many samples a packet has: the last one may have fewer."""
+
+_DTS_SAMPLES = [256, 512, 1024, 2048, 4096]
+"""How many samples a packet of DTS may have (ETSI TS 102 114, 5.3.1, as encoders use it)."""
+
+_MUXED = {
+    "movflags": "empty_moov+default_base_moof+delay_moov+skip_trailer",
+    "frag_duration": "2000000",
+    "strict": "-2",
+}
 
 
 @dataclass(slots=True)
@@ -68,7 +78,7 @@ class Lane:
     muxer: OutputContainer | None = None
     """None where its packets are what an MP4 would hold as they are."""
     into: Stream | None = None
-    is_opus: bool = False
+    last_samples: Callable[[memoryview], int] | None = None
     has_begun: bool = False
     muxed: int | None = None
 
@@ -163,8 +173,14 @@ def _lane(stream: Stream, muxer: OutputContainer, form: Container, sees_all: boo
     unwrapped = Unwrapped(stream) if raw else None
     laid = Laid(0, b"soun", b"", base, context.sample_rate, context.frame_size)
     laid.frame_bytes = pcm.sample_bytes(codec) * context.channels
-    laid.counts = vorbis.counts(context.extradata or b"") if codec == "vorbis" else []
-    return Lane(stream.index, False, laid, unwrapped, muxer, into, codec == "opus")
+    match codec:
+        case "vorbis":
+            laid.counts = vorbis.counts(context.extradata or b"")
+        case "dts":
+            laid.counts = _DTS_SAMPLES
+        case "flac":
+            laid.frame_samples = flac.block_samples(context.extradata or b"")
+    return Lane(stream.index, False, laid, unwrapped, muxer, into, _LAST_SAMPLES.get(codec))
 
 
 def _direct(stream: Stream, sees_all: bool) -> Lane:
@@ -233,8 +249,8 @@ def _take(packet: Packet[Any], lane: Lane, data: Data) -> None:
     first, laid.dropped = _skipped(packet)
     if not len(laid):
         laid.skipped = first
-    if lane.is_opus:
-        laid.last_samples = opus.samples(memoryview(packet))
+    if lane.last_samples:
+        laid.last_samples = lane.last_samples(memoryview(packet))
     if packet.is_keyframe:
         laid.keys.append(len(laid))
     laid.pts.append(pts)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import random
 import struct
+from array import array
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +21,7 @@ from hypothesis import strategies as st
 
 from fanfold import kinds
 from fanfold.errors import UnsupportedVideo
-from fanfold.kinds.video import dividing, fragments, ordering
+from fanfold.kinds.video import dividing, flac, fragments, ordering
 from fanfold.kinds.video.ranges import opened
 from fanfold.kinds.video.recipe import VideoRecipe
 from tests.kinds.driver import CountingSource, run
@@ -274,3 +276,59 @@ def test_what_is_hidden_at_a_seam_is_found_out(monkeypatch: pytest.MonkeyPatch) 
     for cut_at in range(len(data) // 8, len(data), len(data) // 8):
         ours = laid_out(data, shares_at([cut_at], len(data)))
         assert not ours.follow or ours.tracks == whole.tracks
+
+
+SURROUND = "-filter:a pan=5.1|FL=c0|FR=0.5*c1|FC=0.3*c0|LFE=0.1*c1|BL=0.7*c0|BR=0.2*c1"
+
+OTHERS = {
+    "flac.mkv": f"{H264} -c:a flac",
+    "dts.mkv": f"{H264} -c:a dca -strict -2",
+    "truehd.mkv": f"{H264} -c:a truehd -strict -2",
+    "prores.mkv": "-c:v prores_ks -pix_fmt yuv422p10le -c:a pcm_s24le",
+    "divx3.avi": "-c:v msmpeg4 -g 24 -c:a libmp3lame",
+    "odd.mkv": "-c:v mjpeg -vf scale=321:241 -pix_fmt yuvj444p -c:a pcm_u8 -ac 1 -ar 22050",
+    "slow.mkv": "-c:v libx264 -vf fps=1 -g 2 -c:a ac3",
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_else_people_have_is_read(tmp_path: Path, name: str) -> None:
+    paths = made(tmp_path, name, clip(name, 4, OTHERS[name]), {"renditions": [{"name": "web", "height": 60}]})
+    check_same(paths["web.mp4"], paths[name])
+    assert len(heard(paths["web.mp4"])) == len(heard(paths[name]))
+
+
+def test_the_channels_of_ac3_are_those_of_opus(tmp_path: Path) -> None:
+    """Which has none beside, and those behind instead."""
+    data = clip("surround.mkv", 3, f"{H264} {SURROUND} -c:a ac3 -b:a 640k")
+    paths = made(tmp_path, "surround.mkv", data, {"renditions": [{"name": "web", "format": "webm", "height": 60}]})
+    ours, theirs = loudness(paths["web.webm"]), loudness(paths["surround.mkv"])
+    assert len(ours) == len(theirs) == 6
+    assert max(theirs) - min(theirs) > 12
+    assert all(abs(one - other) < 1 for one, other in zip(ours, theirs, strict=True))
+
+
+def loudness(path: Path) -> list[float]:
+    """Return how loud each channel of a video's sound is, in decibels."""
+    samples = array("d", heard(path))
+    with av.open(str(path)) as found:
+        channels = found.streams.audio[0].channels
+    return [
+        10 * math.log10(sum(value * value for value in samples[at::channels]) / len(samples[at::channels]))
+        for at in range(channels)
+    ]
+
+
+@pytest.mark.parametrize("samples", [576, 4608, 1000, 4096])
+def test_a_packet_of_flac_says_how_many_samples_it_has(samples: int) -> None:
+    data = clip(f"{samples}.mkv", 1, f"-vn -c:a flac -frame_size {samples}")
+    with av.open(io.BytesIO(data)) as found:
+        assert isinstance(found, InputContainer)
+        counts = [
+            (flac.samples(memoryview(packet)), sum(frame.samples for frame in packet.decode()))
+            for packet in found.demux(audio=0)
+            if packet.size
+        ]
+        assert flac.block_samples(found.streams.audio[0].codec_context.extradata or b"") == samples
+    assert all(said == decoded for said, decoded in counts)
+    assert sum(said for said, _ in counts) == 48000
