@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+
+from fanfold.kinds.video.samples import least_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,7 @@ def cuts(pts: Sequence[int], keys: Sequence[int], begins: int, ends: int, ticks:
     it is decoded before it or directly behind it. `begins` and `ends` are where the presentation does.
     """
     count = len(pts)
-    highest = list(accumulate(pts, max))
-    lowest = list(accumulate(reversed(pts), min))[::-1]
+    highest, lowest = array("q", accumulate(pts, max)), least_from(pts)
     found: list[Cut] = []
     first, start = 0, begins
     for key in keys:

@@ -9,14 +9,12 @@ from itertools import pairwise
 
 from fanfold.errors import BrokenVideo
 from fanfold.kinds.video.boxes import box, find, full, walk
+from fanfold.kinds.video.counting import Count
 from fanfold.kinds.video.movie import Defaults, Movie, Track
-from fanfold.kinds.video.samples import Samples
+from fanfold.kinds.video.samples import Samples, in_order
 from fanfold.model import Source
 
 MOOF_LIMIT_BYTES = 16 << 20
-
-RUN_LIMIT = 100_000
-"""The most samples of a run that says nothing of each."""
 
 _NOT_KEY = 0x10000
 """`sample_is_non_sync_sample` (8.8.3.1)."""
@@ -26,7 +24,7 @@ _KEY_FLAGS, _OTHER_FLAGS = 0x02000000, 0x01010000
 
 
 def read_fragments(source: Source, movie: Movie) -> None:
-    """Add the samples of a file's fragments to its tracks. Raises BrokenVideo."""
+    """Add the samples of a file's fragments to its tracks. Raises BrokenVideo, UnsupportedVideo."""
     tracks = {track.id: track for track in movie.tracks}
     for start, stop in movie.fragments:
         if stop - start > MOOF_LIMIT_BYTES:
@@ -38,7 +36,7 @@ def read_fragments(source: Source, movie: Movie) -> None:
         try:
             for name, at, to in walk(moof, *body):
                 if name == b"traf":
-                    end = _read_track(moof, at, to, start, end, tracks, movie.defaults)
+                    end = _read_track(moof, at, to, start, end, tracks, movie)
         except (struct.error, OverflowError) as error:
             raise BrokenVideo(f"the index of the fragment at byte {start:,} contradicts itself") from error
 
@@ -50,7 +48,7 @@ def _read_track(
     moof_at: int,
     data_at: int,
     tracks: dict[int, Track],
-    defaults: dict[int, Defaults],
+    movie: Movie,
 ) -> int:
     """Add the samples of one track of one fragment; return where its data end."""
     header = find(moof, "tfhd", start, stop)
@@ -58,7 +56,7 @@ def _read_track(
         raise BrokenVideo(f"the fragment at byte {moof_at:,} has a track without a header")
     flags, number = struct.unpack_from(">II", moof, header[0])
     flags &= 0xFFFFFF
-    trex = defaults.get(number, Defaults(0, 0, 0))
+    trex = movie.defaults.get(number, Defaults(0, 0, 0))
     at = header[0] + 8
     base = moof_at if flags & 0x20000 else data_at
     values = [trex.duration, trex.size, trex.flags]
@@ -79,16 +77,24 @@ def _read_track(
     if time is not None:
         dts = struct.unpack_from(">Q" if moof[time[0]] == 1 else ">I", moof, time[0] + 4)[0]
     place = base
-    for name, begin, _ in walk(moof, start, stop):
+    for name, begin, end in walk(moof, start, stop):
         if name == b"trun":
-            dts, place = _read_run(moof, begin, base, place, dts, values, track)
+            dts, place = _read_run(moof, begin, end, base, place, dts, values, track, movie.count)
     if track:
         track.end = dts
     return place
 
 
 def _read_run(
-    moof: bytes, at: int, base: int, place: int, dts: int, values: Sequence[int], track: Track | None
+    moof: bytes,
+    at: int,
+    end: int,
+    base: int,
+    place: int,
+    dts: int,
+    values: Sequence[int],
+    track: Track | None,
+    counted: Count,
 ) -> tuple[int, int]:
     """Add the samples of one run (8.8.8); return the time and the place behind the last."""
     flags, count = struct.unpack_from(">II", moof, at)
@@ -102,11 +108,12 @@ def _read_run(
         (first_flags,) = struct.unpack_from(">I", moof, at)
         at += 4
     fields = [bool(flags & flag) for flag in (0x100, 0x200, 0x400, 0x800)]
-    if not any(fields) and count > RUN_LIMIT:
-        raise BrokenVideo(f"a fragment claims {count:,} samples; at most {RUN_LIMIT:,} are read")
     form = struct.Struct(
         ">" + "".join(letter for letter, there in zip("III" + "Ii"[signed], fields, strict=True) if there)
     )
+    if count * form.size > end - at:
+        raise BrokenVideo(f"a fragment claims {count:,} samples, and says less of them than it promises")
+    counted.add("a fragment", count, None if fields[1] or (form.size and not values[1]) else values[1])
     for number in range(count):
         found = iter(form.unpack_from(moof, at))
         at += form.size
@@ -171,21 +178,19 @@ def fragment(number: int, zero: int, late: int, samples: Samples) -> bytes:
 
 def samples_of(track: Track) -> Samples:
     """Return a whole track's samples."""
-    return Samples(list(track.pts), durations(track), list(track.sizes), list(track.keys))
+    return Samples(list(track.pts), durations(track).tolist(), list(track.sizes), list(track.keys))
 
 
-def durations(track: Track) -> list[int]:
+def durations(track: Track) -> array[int]:
     """Return how long each sample is shown: until the next one is; the last one as long as it takes to decode.
 
     Many an index says 0 of that, as nothing follows: then it is shown as long as the one before it.
     """
     count = len(track)
-    if not count:
-        return []
-    order = sorted(range(count), key=track.pts.__getitem__)
     found = array("q", bytes(8 * count))
-    for this, after in pairwise(order):
-        found[this] = track.pts[after] - track.pts[this]
-    before = found[order[-2]] if count > 1 else 1
-    found[order[-1]] = max(track.end - track.dts[-1], 0) or before
-    return found.tolist()
+    before, last = 1, 0
+    for this, last in pairwise(in_order(track.pts)):
+        found[this] = before = track.pts[last] - track.pts[this]
+    if count:
+        found[last] = max(track.end - track.dts[-1], 0) or before
+    return found

@@ -7,28 +7,24 @@ ISO/IEC 14496-12: `moov` (8.2), sample tables (8.5 to 8.7), edit lists (8.6.6). 
 from __future__ import annotations
 
 import struct
+import sys
 from array import array
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import islice, repeat, takewhile
 
 from fanfold.errors import BrokenVideo, ProtectedVideo, UnsupportedVideo
 from fanfold.kinds.video import pcm
 from fanfold.kinds.video.boxes import find, walk
+from fanfold.kinds.video.counting import PCM_SAMPLES, Count, check
 from fanfold.model import Source
 
-MOOV_LIMIT_BYTES = 128 << 20
-"""The largest index that is read: some 50 hours."""
-
-SAMPLES_LIMIT = 20_000_000
-"""The most samples of a track."""
+MOOV_LIMIT_BYTES = 192 << 20
+"""The largest index that is read: some 60 hours."""
 
 TOP_LIMIT = 200_000
 """The most boxes at the top of a file: two for each fragment."""
-
-PCM_SAMPLES = 1024
-"""How many samples of uncompressed sound, of a few bytes each, are taken for one."""
 
 _PROTECTED = frozenset({b"encv", b"enca", b"enct", b"encs", b"drmi", b"drms"})
 """Sample entries of what is encrypted (ISO/IEC 23001-7), and of what Apple has encrypted."""
@@ -91,6 +87,18 @@ class Defaults:
     flags: int
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a file is made of."""
+
+    moov: bytes
+    body: tuple[int, int]
+    """Where the body of `moov` begins and ends."""
+    fragments: list[tuple[int, int]]
+    """Where each `moof` lies: its start and end."""
+    count: Count
+
+
 @dataclass(slots=True)
 class Movie:
     """The index of a file."""
@@ -99,18 +107,27 @@ class Movie:
     fragments: list[tuple[int, int]]
     """Where each `moof` lies: its start and end."""
     defaults: dict[int, Defaults]
-    read_bytes: int
-    """The place of everything before the first fragment, and the end of it."""
-
-
-Read = Callable[[int, int], bytes]
+    count: Count
 
 
 def read_movie(source: Source) -> Movie:
     """Read the index of a file. Raises BrokenVideo, ProtectedVideo, UnsupportedVideo."""
-    moov, fragments, head_stop = _top(source)
+    return movie_of(read_head(source))
+
+
+def read_head(source: Source) -> Head:
+    """Find what a file is made of, and count its samples before one is read. Raises BrokenVideo, UnsupportedVideo."""
+    moov, fragments = _top(source)
     body = find(moov, "moov")
     assert body is not None
+    count = Count(source.size_bytes)
+    check(moov, *body, count)
+    return Head(moov, body, fragments, count)
+
+
+def movie_of(head: Head) -> Movie:
+    """Read the index that a file begins with, or has in one piece. Raises what `read_movie` does."""
+    moov, body = head.moov, head.body
     movie_scale = _movie_scale(moov, *body)
     tracks, defaults = [], {}
     for name, start, stop in walk(moov, *body):
@@ -121,13 +138,13 @@ def read_movie(source: Source) -> Movie:
                 if inner == b"trex":
                     number, _, duration, size, flags = struct.unpack_from(">5I", moov, at + 4)
                     defaults[number] = Defaults(duration, size, flags)
-    return Movie([track for track in tracks if track is not None], fragments, defaults, head_stop)
+    return Movie([track for track in tracks if track is not None], head.fragments, defaults, head.count)
 
 
-def _top(source: Source) -> tuple[bytes, list[tuple[int, int]], int]:
-    """Walk the boxes at the top; return `moov`, the places of the fragments, and where the first one begins."""
+def _top(source: Source) -> tuple[bytes, list[tuple[int, int]]]:
+    """Walk the boxes at the top; return `moov`, and the places of the fragments."""
     size_bytes = source.size_bytes
-    at, moov, head_stop = 0, b"", 0
+    at, moov = 0, b""
     fragments = []
     for _ in range(TOP_LIMIT):
         if at >= size_bytes:
@@ -150,7 +167,7 @@ def _top(source: Source) -> tuple[bytes, list[tuple[int, int]], int]:
         if name == b"moov" and not moov:
             if size > MOOV_LIMIT_BYTES:
                 raise BrokenVideo(f"the index has {size:,} bytes; at most {MOOV_LIMIT_BYTES:,} are read")
-            moov, head_stop = source.read(at, at + size), at + size
+            moov = source.read(at, at + size)
         elif name == b"moof":
             fragments.append((at, at + size))
         at += size
@@ -158,7 +175,7 @@ def _top(source: Source) -> tuple[bytes, list[tuple[int, int]], int]:
         raise BrokenVideo(f"the object has more than {TOP_LIMIT:,} boxes at its top")
     if not moov:
         raise BrokenVideo("the object has no index (`moov`): its recording or its upload was cut off")
-    return moov, fragments, head_stop
+    return moov, fragments
 
 
 def _movie_scale(moov: bytes, start: int, stop: int) -> int:
@@ -239,10 +256,9 @@ def _edits(
     if count * step > found[1] - found[0] - 8:
         raise BrokenVideo(f"the edit list of track {number} claims {count:,} entries, and is shorter")
     edits = [struct.unpack_from(form, moov, found[0] + 8 + step * at) for at in range(count)]
-    empty = 0
-    while edits and edits[0][1] == -1:
-        empty += edits.pop(0)[0]
-    delay = _rescaled(empty, movie_scale, timescale)
+    empty = [length for length, _, _, _ in takewhile(lambda edit: edit[1] == -1, edits)]
+    edits = edits[len(empty) :]
+    delay = _rescaled(sum(empty), movie_scale, timescale)
     if not edits:
         return delay, None, None
     if len(edits) > 1 or edits[0][2:] != (1, 0):
@@ -266,25 +282,21 @@ def _fill(track: Track, moov: bytes, start: int, stop: int) -> None:
         raise UnsupportedVideo(f"track {track.id} has compact sample sizes (`stz2`), which are not read")
     at, end = tables[b"stsz"]
     fixed, count = struct.unpack_from(">II", moov, at + 4)
-    if count > SAMPLES_LIMIT and not (fixed and track.format in pcm.ENTRIES):
-        raise BrokenVideo(f"track {track.id} claims {count:,} samples; at most {SAMPLES_LIMIT:,} are read")
     if not count:
         return
     if not fixed and (end - at - 12) // 4 < count:
         raise BrokenVideo(f"track {track.id} claims {count:,} samples, and has {(end - at - 12) // 4:,} sizes")
-    chunks = list(_chunks(moov, tables, count, track.id))
+    chunks = _chunks(moov, tables, count, track.id)
     if fixed and track.format in pcm.ENTRIES:
         # Old writers say 1 for the size, and mean it as little as libavformat believes it.
         _fill_pcm(track, chunks, pcm.frame_bytes(track.entry) or fixed, moov, tables)
         return
-    sizes: Sequence[int] = [fixed] * count if fixed else struct.unpack_from(f">{count}I", moov, at + 12)
-    track.sizes = array("Q", sizes)
-    number = 0
+    track.sizes = array("Q", repeat(fixed, count) if fixed else _numbers("I", moov, at + 12, count))
+    sizes = iter(track.sizes)
     for offset, samples in chunks:
-        for size in sizes[number : number + samples]:
+        for size in islice(sizes, samples):
             track.offsets.append(offset)
             offset += size
-        number += samples
     durations = _runs(moov, tables.get(b"stts"), ">II", count)
     dts = 0
     for duration in durations:
@@ -296,10 +308,18 @@ def _fill(track: Track, moov: bytes, start: int, stop: int) -> None:
     if b"stss" in tables and track.handler == b"vide":
         at, end = tables[b"stss"]
         keys = min(_unpack(">I", moov, at + 4), (end - at - 8) // 4)
-        numbers = struct.unpack_from(f">{keys}I", moov, at + 8)
-        track.keys = array("Q", (key - 1 for key in numbers if 0 < key <= count))
+        track.keys = array("Q", (key - 1 for key in _numbers("I", moov, at + 8, keys) if 0 < key <= count))
     else:
         track.keys = array("Q", range(count))
+
+
+def _numbers(form: str, moov: bytes, at: int, count: int) -> array[int]:
+    """Return a table of whole numbers, as wide as `form` says."""
+    found = array(form)
+    found.frombytes(moov[at : at + count * found.itemsize])
+    if sys.byteorder == "little":
+        found.byteswap()
+    return found
 
 
 def _chunks(moov: bytes, tables: dict[bytes, tuple[int, int]], count: int, number: int) -> Iterator[tuple[int, int]]:
@@ -309,18 +329,20 @@ def _chunks(moov: bytes, tables: dict[bytes, tuple[int, int]], count: int, numbe
     chunks = _unpack(">I", moov, at + 4)
     if chunks > (end - at - 8) // struct.calcsize(">" + width):
         raise BrokenVideo(f"track {number} claims {chunks:,} chunks, and has fewer")
-    offsets = struct.unpack_from(f">{chunks}{width}", moov, at + 8)
+    offsets = _numbers(width, moov, at + 8, chunks)
     if b"stsc" not in tables:
         raise BrokenVideo(f"track {number} does not say which samples its chunks have")
     at, end = tables[b"stsc"]
     runs = min(_unpack(">I", moov, at + 4), (end - at - 8) // 12)
-    firsts = [struct.unpack_from(">III", moov, at + 8 + 12 * run) for run in range(runs)]
-    if not firsts or firsts[0][0] != 1:
+    following = struct.iter_unpack(">III", moov[at + 8 : at + 8 + 12 * max(runs, 0)])
+    first, samples_each, _ = next(following, (0, 0, 0))
+    if first != 1:
         raise BrokenVideo(f"track {number} does not say which samples its chunks have")
-    starts = [first for first, _, _ in firsts]
-    left = count
+    coming, left = next(following, None), count
     for chunk, offset in enumerate(offsets, start=1):
-        samples = min(left, firsts[bisect_right(starts, chunk) - 1][1])
+        while coming and coming[0] <= chunk:
+            samples_each, coming = coming[1], next(following, None)
+        samples = min(left, samples_each)
         if samples:
             yield offset, samples
         left -= samples
@@ -344,7 +366,7 @@ def _runs(moov: bytes, table: tuple[int, int] | None, form: str, count: int) -> 
 
 def _fill_pcm(
     track: Track,
-    chunks: Sequence[tuple[int, int]],
+    chunks: Iterator[tuple[int, int]],
     size: int,
     moov: bytes,
     tables: dict[bytes, tuple[int, int]],
@@ -359,8 +381,6 @@ def _fill_pcm(
             track.sizes.append(samples * size)
             track.dts.append(dts)
             dts += samples * tick
-            if len(track.dts) > SAMPLES_LIMIT:
-                raise BrokenVideo(f"track {track.id} claims more than {SAMPLES_LIMIT:,} samples")
     track.end = dts
     track.pts = array("q", (at + track.shift for at in track.dts))
     track.keys = array("Q", range(len(track.dts)))

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from fanfold.errors import BrokenVideo, NotAVideo, TooManyChunks, UnsupportedVideo
@@ -20,7 +21,7 @@ from fanfold.kinds.video.fragments import durations, lateness, read_fragments
 from fanfold.kinds.video.lanes import wanted
 from fanfold.kinds.video.languages import terminological
 from fanfold.kinds.video.media import REORDERED, ROLE, Media, Stream
-from fanfold.kinds.video.movie import Track, read_movie
+from fanfold.kinds.video.movie import Head, Movie, Track, movie_of, read_head
 from fanfold.kinds.video.presenting import settle
 from fanfold.kinds.video.ranges import BLOCK_BYTES, Kept, check_length, container, opened
 from fanfold.kinds.video.recipe import VideoRecipe
@@ -57,10 +58,13 @@ def plan(source: Source, recipe: VideoRecipe) -> Plan:
         shares = dividing.shares(kept, form, kept.prefix, streams) if in_order else [True]
         lines = [Line(f"0-{number:05}", ROLE, {"prepare": share}) for number, share in enumerate(shares)]
         return Plan(layout, lines, prepares=True)
-    movie = read_movie(kept)
-    read_fragments(kept, movie)
+    head = read_head(kept)
+    # We and libavformat take some 50 bytes of each sample, one after the other: but fragments are counted as we read.
+    movie = _movie(kept, head) if head.fragments else None
     with opened(kept, form) as found:
         described = probing.described(found, form, source.size_bytes)
+    movie = movie or _movie(kept, head)
+    del head
     for track in movie.tracks:
         settle(track)
     tracks = {track.id: track for track in movie.tracks if len(track)}
@@ -75,6 +79,12 @@ def plan(source: Source, recipe: VideoRecipe) -> Plan:
     origin = None if movie.fragments else Fraction(0)
     layout, asked = laid_out(recipe, described, by_index, kept, origin)
     return Plan(layout, [Line(f"0-{number:05}", role, span) for number, (role, span) in enumerate(asked)])
+
+
+def _movie(source: Source, head: Head) -> Movie:
+    movie = movie_of(head)
+    read_fragments(source, movie)
+    return movie
 
 
 def prepared(round: Round) -> Again:
@@ -197,7 +207,7 @@ def _check_places(track: Track, size_bytes: int) -> None:
 def _stream(told: dict[str, Any], track: Track) -> Stream:
     lengths = durations(track)
     first, last = min(track.pts), max(track.pts)
-    if track.handler == b"soun" and lateness(track.pts):
+    if track.handler == b"soun" and any(after < before for before, after in pairwise(track.pts)):
         raise BrokenVideo(f"the times of stream {told['index']}, which is sound, go back")
     if last - first > DURATION_LIMIT_S * track.timescale:
         seconds = (last - first) // track.timescale

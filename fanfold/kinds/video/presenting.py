@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -16,7 +17,7 @@ def settle(track: Track) -> None:
         track.pts = array("q", (at + track.shift for at in track.dts))
     if 0 in track.sizes:
         # Of nothing nothing is decoded, and in a fragment it is an error.
-        _keep(track, [at for at, size in enumerate(track.sizes) if size])
+        _keep(track, array("Q", (at for at, size in enumerate(track.sizes) if size)))
     if track.ends is not None:
         _cut(track, track.ends)
 
@@ -32,9 +33,9 @@ def _cut(track: Track, ends: int) -> None:
 
 
 def _keep(track: Track, kept: Sequence[int]) -> None:
-    """Leave out all samples but some."""
+    """Leave out all samples but some, which are given in order."""
     for name in ("offsets", "sizes", "dts", "pts"):
         table = getattr(track, name)
         setattr(track, name, array(table.typecode, map(table.__getitem__, kept)))
-    keys = set(track.keys)
-    track.keys = array("Q", (number for number, at in enumerate(kept) if at in keys))
+    found = ((bisect_left(kept, key), key) for key in track.keys)
+    track.keys = array("Q", (number for number, key in found if number < len(kept) and kept[number] == key))
