@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, islice
 from typing import Any
 
 from fanfold.errors import BrokenVideo, NotAVideo, TooManyChunks, UnsupportedVideo
@@ -37,6 +37,9 @@ DURATION_LIMIT_S = 48 * 3600
 
 TICKS_LIMIT = (1 << 31) - 1
 """By how much times of an MP4's samples differ at most: what a signed field of 32 bits holds (8.6.1.3)."""
+
+REORDERED_LIMIT = 64
+"""By how many pictures at most one is decoded before its turn; codecs allow 16."""
 
 INDEX_BLOCK_BYTES = 4 << 10
 
@@ -204,11 +207,21 @@ def _check_places(track: Track, size_bytes: int) -> None:
         )
 
 
+def _goes_back(track: Track) -> bool:
+    """Tell whether the times of samples begin again on the way: more of them than any decoder puts in order."""
+    behind = 1 if track.handler == b"soun" else REORDERED_LIMIT
+    highest = accumulate(track.pts, max)
+    return any(before > at for before, at in zip(highest, islice(track.pts, behind, None), strict=False))
+
+
 def _stream(told: dict[str, Any], track: Track) -> Stream:
     lengths = durations(track)
     first, last = min(track.pts), max(track.pts)
-    if track.handler == b"soun" and any(after < before for before, after in pairwise(track.pts)):
-        raise BrokenVideo(f"the times of stream {told['index']}, which is sound, go back")
+    if _goes_back(track):
+        raise BrokenVideo(
+            f"the times of stream {told['index']} go back, as where recordings were joined byte by byte: "
+            "ffmpeg's concat demuxer (-f concat) joins them so that times go on"
+        )
     if last - first > DURATION_LIMIT_S * track.timescale:
         seconds = (last - first) // track.timescale
         raise UnsupportedVideo(f"the video claims to last {seconds:,} s; at most {DURATION_LIMIT_S:,} are read")

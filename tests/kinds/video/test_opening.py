@@ -11,6 +11,7 @@ import av
 import pytest
 
 from fanfold import kinds
+from fanfold.errors import BrokenVideo
 from fanfold.kinds.video.recipe import VideoRecipe
 from tests.kinds.driver import run
 from tests.kinds.video.clips import AAC, clip
@@ -89,3 +90,11 @@ def test_fragments_count_from_when_they_like(tmp_path: Path, hours: int) -> None
         check_same(tmp_path / output, source)
     assert result.folded.stats["posters"] == 4
     assert 3 < Fraction(result.folded.stats["duration"]) < 3.1
+
+
+@pytest.mark.parametrize("arguments", ["", "-an"])
+def test_recordings_that_were_joined_byte_by_byte_are_refused(arguments: str) -> None:
+    """Times begin again there; what is said tells how to join them."""
+    data = clip(f"joined{arguments}.ts", 3, f"-c:v libx264 -preset veryfast -g 48 -bf 3 {AAC} {arguments}")
+    with pytest.raises(BrokenVideo, match=r"go back, as where recordings were joined.*-f concat"):
+        run(VIDEO, data + data, VideoRecipe.model_validate(RECIPE))
