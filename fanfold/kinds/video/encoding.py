@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -11,7 +11,7 @@ from fanfold.errors import BrokenVideo
 from fanfold.kinds.held import Held
 from fanfold.kinds.video import ffmpeg
 from fanfold.kinds.video.choosing import shape
-from fanfold.kinds.video.excerpts import head, mini, track_of
+from fanfold.kinds.video.excerpts import head, track_of
 from fanfold.kinds.video.fragments import read_fragments, samples_of
 from fanfold.kinds.video.media import Stream
 from fanfold.kinds.video.movie import Track, read_movie
@@ -19,7 +19,6 @@ from fanfold.kinds.video.muxing import delay
 from fanfold.kinds.video.reading import Segment
 from fanfold.kinds.video.recipe import Rendition
 from fanfold.kinds.video.samples import Samples
-from fanfold.model import Source
 
 FRAGMENT_US = 10_000_000
 """How long a fragment of sound is. Into a pipe the muxer cannot write the size of an index that its buffer has not room
@@ -54,7 +53,8 @@ class Encoded:
     entry: bytes
     timescale: int
     samples: Samples
-    data: bytes
+    data: Sequence[memoryview]
+    """The bytes of each."""
 
 
 def encode_pictures(segment: Segment, rendition: Rendition) -> Encoded:
@@ -86,8 +86,10 @@ def encode_pictures(segment: Segment, rendition: Rendition) -> Encoded:
         "flags:v": "+cgop+bitexact",
     }
     filters = f"{trim},{_TURNS[stream.turn]}{scale}"
-    made = ffmpeg.run([mini(video)], what, output, filters=filters, ignore_editlist=1, noautorotate=None)
-    track, source = _read(made)
+    made = ffmpeg.run(
+        [head(stream, samples), *video.data], what, output, filters=filters, ignore_editlist=1, noautorotate=None
+    )
+    track = _read(made)
     start = min(track.pts, default=0)
     found = sorted(pts - start + shown[0] for pts in track.pts)
     if found != shown:
@@ -99,7 +101,7 @@ def encode_pictures(segment: Segment, rendition: Rendition) -> Encoded:
     until = dict(zip(shown, [*shown[1:], _end(samples, segment, shown[-1])], strict=True))
     pts = [at - start + shown[0] for at in track.pts]
     timed = Samples(pts, [until[at] - at for at in pts], list(track.sizes), list(track.keys))
-    return Encoded(track.entry, track.timescale, timed, _data(track, source))
+    return Encoded(track.entry, track.timescale, timed, _data(track, made))
 
 
 def encode_sound(stream: Stream, samples: Samples, data: Iterable[bytes], codec: str, kbps: int) -> Encoded:
@@ -113,8 +115,8 @@ def encode_sound(stream: Stream, samples: Samples, data: Iterable[bytes], codec:
     what = f"the sound of stream {stream.index}"
     fed = chain([head(stream, samples)], data)
     made = ffmpeg.run(fed, what, output, filters=f"atrim=end_sample={heard}{_LAYOUTS.get(codec, '')}", kind="a")
-    track, source = _read(made)
-    return Encoded(track.entry, track.timescale, samples_of(track), _data(track, source))
+    track = _read(made)
+    return Encoded(track.entry, track.timescale, samples_of(track), _data(track, made))
 
 
 def _end(samples: Samples, segment: Segment, last: int) -> int:
@@ -128,13 +130,13 @@ def _pixel_format(stream: Stream, codec: str) -> str:
     return "yuv420p10le" if deep and codec != "h264" else "yuv420p"
 
 
-def _read(made: bytes) -> tuple[Track, Source]:
+def _read(made: bytes) -> Track:
     source = Held(made)
     movie = read_movie(source)
     read_fragments(source, movie)
-    return movie.tracks[0], source
+    return movie.tracks[0]
 
 
-def _data(track: Track, source: Source) -> bytes:
-    places = zip(track.offsets, track.sizes, strict=True)
-    return b"".join(source.read(start, start + size) for start, size in places)
+def _data(track: Track, made: bytes) -> list[memoryview]:
+    view = memoryview(made)
+    return [view[start : start + size] for start, size in zip(track.offsets, track.sizes, strict=True)]

@@ -10,7 +10,7 @@ from fanfold.kinds.video.samples import Samples
 
 def mini(stretch: Stretch) -> bytes:
     """Return an MP4 of these samples alone."""
-    return head(stretch.stream, stretch.samples) + stretch.data
+    return b"".join((head(stretch.stream, stretch.samples), *stretch.data))
 
 
 def head(stream: Stream, samples: Samples) -> bytes:

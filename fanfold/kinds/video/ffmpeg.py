@@ -53,7 +53,7 @@ def binary() -> str:
 
 
 def run(
-    fed: Iterable[bytes],
+    fed: Iterable[bytes | memoryview],
     what: str,
     output: dict[str, Any],
     *,
@@ -89,7 +89,7 @@ def run(
     return made
 
 
-def _fed(line: Sequence[str], fed: Iterable[bytes], what: str) -> tuple[int, bytes, bytes]:
+def _fed(line: Sequence[str], fed: Iterable[bytes | memoryview], what: str) -> tuple[int, bytes, bytes]:
     """Run a program; return its exit status, and what it writes to its output and of its errors."""
     # Without an environment there is no proxy, no configuration and no font to find.
     with (
@@ -111,7 +111,7 @@ def _fed(line: Sequence[str], fed: Iterable[bytes], what: str) -> tuple[int, byt
     return process.returncode, made, told
 
 
-def _feed(pipe: IO[bytes], fed: Iterable[bytes]) -> None:
+def _feed(pipe: IO[bytes], fed: Iterable[bytes | memoryview]) -> None:
     # It may end before it has read all, and says why itself.
     with suppress(BrokenPipeError), pipe:
         for piece in fed:

@@ -13,15 +13,15 @@ from fanfold.kinds.video.reading import Stretch
 from fanfold.kinds.video.samples import Samples
 from fanfold.model import Source
 
-LEADING_LIMIT = 64
-"""How many leading pictures are looked at: encoders reorder fewer."""
+LEADING_LIMIT, LEADING_BYTES = 64, 128 << 20
+"""How many leading pictures are looked at: encoders reorder fewer. And how large they are with their keyframe."""
 
 
 def skip(stream: Stream, track: Track, source: Source) -> bool:
     """Leave out the pictures that a track begins with and nothing decodes; tell whether there were any."""
     first = track.pts[0]
     leading = next((at for at in range(1, len(track)) if track.pts[at] >= first), len(track)) - 1
-    if not 0 < leading <= LEADING_LIMIT:
+    if not 0 < leading <= LEADING_LIMIT or sum(track.sizes[: leading + 1]) > LEADING_BYTES:
         return False
     shown = _shown(stream, track, leading + 1, source)
     lost = [at for at in range(leading + 1) if at not in shown]
@@ -37,7 +37,7 @@ def _shown(stream: Stream, track: Track, count: int, source: Source) -> set[int]
     order = sorted(range(count), key=track.pts.__getitem__)
     ranks = [order.index(at) for at in range(count)]
     places = zip(track.offsets[:count], track.sizes[:count], strict=True)
-    data = b"".join(source.read(start, start + size) for start, size in places)
+    data = [source.read(start, start + size) for start, size in places]
     # Their ranks serve as their times, which may be the same of two where a container rounds them.
     excerpt = Stretch(stream, Samples(ranks, [1] * count, track.sizes[:count].tolist(), [0]), data)
     return {order[rank] for rank, _ in decoded(excerpt)}

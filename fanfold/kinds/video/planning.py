@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from array import array
 from base64 import b64encode
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from fanfold.errors import BrokenVideo, NotAVideo, TooManyChunks, UnsupportedVid
 from fanfold.kinds.pieces import Pieces
 from fanfold.kinds.video import chunks, describing, dividing, folding, opening, ordering, probing, weaving
 from fanfold.kinds.video.choosing import copies_video, has_video, shape
-from fanfold.kinds.video.cutting import Cut, cuts
+from fanfold.kinds.video.cutting import SEGMENT_BYTES, Cut, cuts
 from fanfold.kinds.video.entries import out_of_band, seems_narrow, shaped
 from fanfold.kinds.video.fragments import durations, lateness, read_fragments
 from fanfold.kinds.video.lanes import wanted
@@ -163,7 +164,7 @@ def _media(
     if (clock.ends - clock.begins) // ticks > SEGMENTS_LIMIT:
         raise TooManyChunks(f"segments of {recipe.segment} would be more than {SEGMENTS_LIMIT:,}")
     track = found[clock.index]
-    cut_at = cuts(track.pts, track.keys, clock.begins, clock.ends, ticks)
+    cut_at = _cuts(clock, track, [found[stream.index] for stream in audio if stream is not clock], ticks)
     if video:
         _check_order(track, cut_at, video)
         video = replace(video, late=max(lateness(track.pts[cut.first : cut.last]) for cut in cut_at))
@@ -276,12 +277,15 @@ def _spans(media: Media, tracks: dict[int, Track], recipe: VideoRecipe) -> Itera
     clock = media.clock
     lengths = {index: durations(track) for index, track in tracks.items()}
     track = tracks[clock.index]
-    found = cuts(track.pts, track.keys, clock.begins, clock.ends, max(1, int(recipe.segment_s * clock.timescale)))
+    others = [tracks[stream.index] for stream in media.audio if stream.index != clock.index]
+    found = _cuts(clock, track, others, max(1, int(recipe.segment_s * clock.timescale)))
     starts = {stream.index: 0 for stream in media.audio}
     for number, cut in enumerate(found):
         span: dict[str, Json] = {"segment": number, "start": cut.start, "stop": cut.stop}
+        cut_bytes = 0
         if media.video:
             listed = _listed(track, lengths[clock.index], cut.first, cut.tail)
+            cut_bytes += sum(track.sizes[cut.first : cut.tail])
             span["video"] = listed | {"own": cut.last - cut.first}
         _, stop = media.bounds(number)
         span["audio"] = {}
@@ -290,12 +294,36 @@ def _spans(media: Media, tracks: dict[int, Track], recipe: VideoRecipe) -> Itera
             end = len(heard) if stop is None else bisect_left(heard.pts, stop * stream.timescale)
             start, starts[stream.index] = starts[stream.index], max(end, starts[stream.index])
             span["audio"][str(stream.index)] = _listed(heard, lengths[stream.index], start, starts[stream.index])
+            cut_bytes += sum(heard.sizes[start : starts[stream.index]])
         if (size := len(str(span))) > SPAN_LIMIT_BYTES:
             raise UnsupportedVideo(
                 f"a segment would be {float((cut.stop - cut.start) * clock.tick):,.0f} s long, as keyframes are rare: "
                 f"its index has {size:,} bytes, and at most {SPAN_LIMIT_BYTES:,} are handed on"
             )
+        if cut_bytes > SEGMENT_BYTES:
+            raise UnsupportedVideo(
+                f"the segment from {float(cut.start * clock.tick):,.0f} s would have {cut_bytes:,} bytes, as keyframes "
+                f"are rare: one worker reads {SEGMENT_BYTES:,} at most"
+            )
         yield span
+
+
+def _cuts(clock: Stream, track: Track, others: Sequence[Track], ticks: int) -> list[Cut]:
+    """Cut the track of the clock; `others` are heard besides, and count where a segment would have too many bytes."""
+    own = array("Q", accumulate(track.sizes, initial=0))
+    heard = [(other, array("Q", accumulate(other.sizes, initial=0))) for other in others]
+
+    def weigh(first: int, tail: int, start: int, stop: int) -> int:
+        found = own[tail] - own[first]
+        for other, sums in heard:
+            # What is heard before the first picture, or behind the last one, is the first or last segment's.
+            low = bisect_left(other.pts, -(-start * other.timescale // track.timescale)) if first else 0
+            high = bisect_left(other.pts, -(-stop * other.timescale // track.timescale))
+            high = high if tail < len(track) else len(other)
+            found += sums[high] - sums[low]
+        return found
+
+    return cuts(track.pts, track.keys, clock.begins, clock.ends, ticks, weigh, SEGMENT_BYTES)
 
 
 def _listed(track: Track, lengths: Sequence[int], first: int, last: int) -> dict[str, Json]:

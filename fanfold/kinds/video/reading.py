@@ -14,22 +14,21 @@ from fanfold.kinds.video.media import Media, Stream
 from fanfold.kinds.video.samples import Samples, unpacked
 from fanfold.model import Desk, Json, PartObject, Source
 
-GAP_BYTES = 64 << 10
-"""What lies between two samples is read along rather than asked for anew."""
+GAP_BYTES, GAPS_BYTES = 64 << 10, 64 << 20
+"""What lies between two samples is read along rather than asked for anew; and how much of that in a segment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Some samples of one stream, and their bytes one behind the other."""
+    """Some samples of one stream, and the bytes of each."""
 
     stream: Stream
     samples: Samples
-    data: bytes
+    data: Sequence[bytes | memoryview]
 
     def cut(self, last: int) -> Stretch:
         """Return the samples before `last`."""
-        kept = self.samples.cut(0, last)
-        return Stretch(self.stream, kept, self.data[: sum(kept.sizes)])
+        return Stretch(self.stream, self.samples.cut(0, last), self.data[:last])
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +59,11 @@ def read_segment(source: Source, media: Media, span: Mapping[str, Any]) -> Segme
     listed = [span["video"] if stream.kind == "video" else span["audio"][str(stream.index)] for stream in streams]
     found = [(Samples.from_json(one), _places(unpacked(one["gaps"]), unpacked(one["sizes"]))) for one in listed]
     ranges = _ranges([place for _, places in found for place in places])
-    blocks = {start: source.read(start, stop) for start, stop in ranges}
+    blocks = {start: memoryview(source.read(start, stop)) for start, stop in ranges}
     starts = sorted(blocks)
     stretches = []
     for stream, (samples, places) in zip(streams, found, strict=True):
-        pieces = [_taken(blocks, starts, start, stop) for start, stop in places]
-        stretches.append(Stretch(stream, samples, b"".join(pieces)))
+        stretches.append(Stretch(stream, samples, [_taken(blocks, starts, start, stop) for start, stop in places]))
     video = stretches.pop(0) if media.video else None
     own = span["video"]["own"] if video else 0
     return Segment(span["segment"], span["start"], span["stop"], video, own, stretches)
@@ -79,15 +77,18 @@ def _places(gaps: Sequence[int], sizes: Sequence[int]) -> list[tuple[int, int]]:
 def _ranges(places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Join places that overlap, or lie near each other."""
     joined: list[tuple[int, int]] = []
+    spare = GAPS_BYTES
     for start, stop in sorted(places):
-        if joined and start <= joined[-1][1] + GAP_BYTES:
+        gap = start - joined[-1][1] if joined else spare + 1
+        if gap <= min(GAP_BYTES, spare):
+            spare -= max(gap, 0)
             joined[-1] = joined[-1][0], max(stop, joined[-1][1])
         else:
             joined.append((start, stop))
     return joined
 
 
-def _taken(blocks: Mapping[int, bytes], starts: Sequence[int], start: int, stop: int) -> bytes:
+def _taken(blocks: Mapping[int, memoryview], starts: Sequence[int], start: int, stop: int) -> memoryview:
     at = starts[bisect_right(starts, start) - 1]
     data = blocks[at][start - at : stop - at]
     if len(data) != stop - start:

@@ -33,7 +33,6 @@ def encode(media: Media, layout: Mapping[str, Json], span: Mapping[str, Json], d
     origin = round(Fraction(media.origin) * rate)
     zero = -min(origin, pts[0])
     written, fragments = bytearray(), []
-    at = 0
     for number, group in groupby(range(len(pts)), key=lambda sample: _segment(media, Fraction(pts[sample], rate))):
         chosen = list(group)
         first, last = chosen[0], chosen[-1] + 1
@@ -41,10 +40,8 @@ def encode(media: Media, layout: Mapping[str, Json], span: Mapping[str, Json], d
             pts[first:last], made.samples.durations[first:last], made.samples.sizes[first:last], range(last - first)
         )
         head = fragment(number + 1, zero, 0, samples)
-        size = sum(samples.sizes)
         fragments.append({"segment": number, "at": len(written), "head": len(head), **told(samples)})
-        written += head + made.data[at : at + size]
-        at += size
+        written += b"".join((head, *made.data[first:last]))
     desk.write("sound", bytes(written))
     return {
         "entry": b64encode(made.entry).decode(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fanfold.kinds.video import choosing, encoding, preparing, sounds, weaving
@@ -51,9 +51,9 @@ def process(source: Source, recipe: VideoRecipe, layout: Json, line: Line, desk:
 
 
 def _written(
-    desk: Desk, name: str, segment: Segment, samples: Samples, data: bytes, zero: int, late: int
+    desk: Desk, name: str, segment: Segment, samples: Samples, data: Sequence[bytes | memoryview], zero: int, late: int
 ) -> dict[str, Any]:
     """Write samples as a fragment that a stream can be made of; a file is made of what lies behind its head."""
     head = fragment(segment.number + 1, zero, late, samples)
-    desk.write(name, head + data)
+    desk.write(name, b"".join((head, *data)))
     return {"object": name, "head": len(head), **told(samples)}
