@@ -55,21 +55,32 @@ def unpacked(entry: bytes) -> bytes:
     return _PACKED.sub(lambda found: found[0][:-1] + b"\0", entry)
 
 
-def filter_of(stream: Stream, sees_all: bool) -> Filter | None:
-    """Return what gives the pictures of an AVI their times, None where the count serves. Raises UnsupportedVideo."""
+def filter_of(stream: Stream, sees_all: bool) -> Filter:
+    """Return what gives the pictures of an AVI their times. Raises UnsupportedVideo."""
     context = stream.codec_context
     assert isinstance(context, VideoCodecContext)
     match context.codec.canonical_name:
         case "mpeg4":
             return Unpacked(stream) if sees_all else Plain(stream)
         case codec if not context.has_b_frames:
-            return None
+            return Counted()
         case "h264" if sees_all:
             return Reordered(stream)
         case codec:
             raise UnsupportedVideo(
                 f"an AVI does not say when pictures of {codec} are shown of which some wait for others"
             )
+
+
+class Counted:
+    """Pictures of which none waits: each is shown at its count, and not at the next, as libavformat has it of H.264."""
+
+    def filter(self, packet: Packet[Any]) -> list[Packet[Any]]:
+        packet.pts = packet.dts
+        return [packet]
+
+    def rest(self) -> list[Packet[Any]]:
+        return []
 
 
 class Plain:

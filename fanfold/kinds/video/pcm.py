@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import struct
 
+from fanfold.kinds.video.boxes import find
+
 ENTRIES = frozenset(
     {b"sowt", b"twos", b"lpcm", b"in24", b"in32", b"fl32", b"fl64", b"raw ", b"ipcm", b"fpcm", b"alaw", b"ulaw"}
 )
@@ -22,7 +24,8 @@ _BITS = re.compile(r"\d+")
 _IN_A_BYTE = frozenset({b"alaw", b"ulaw"})
 """These say how many bits a sample has once it is expanded."""
 
-_OF_MPEG4 = frozenset({b"ipcm", b"fpcm"})
+_OF_MPEG4, _MPEG4_BYTES = frozenset({b"ipcm", b"fpcm"}), 36
+"""These have their size in a box, behind the fields of an entry (ISO/IEC 23003-5, 4)."""
 
 
 def frame_bytes(entry: bytes) -> int:
@@ -31,9 +34,13 @@ def frame_bytes(entry: bytes) -> int:
     if name not in ENTRIES:
         return 0
     version, channels, bits = struct.unpack_from(">H6xHH", entry, 16)
+    if name in _OF_MPEG4:
+        # Its own field says 16 of whatever there is.
+        told = find(entry, "pcmC", _MPEG4_BYTES)
+        return int(channels * (entry[told[0] + 5] if told else bits) // 8)
     if version == 2:
         return int(struct.unpack_from(">I", entry, 64)[0])
-    if version == 1 and name not in _OF_MPEG4:
+    if version == 1:
         return int(struct.unpack_from(">I", entry, 44)[0])
     return int(channels if name in _IN_A_BYTE else channels * bits // 8)
 

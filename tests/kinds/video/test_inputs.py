@@ -105,7 +105,7 @@ def test_sound_of_any_length_comes_back_from_its_encoder(monkeypatch: pytest.Mon
 
 def test_an_old_index_says_that_a_sample_of_sound_has_one_byte(tmp_path: Path) -> None:
     """What it means by that the description says."""
-    data = bytearray(clip("camera.mov", 4, "-c:v mpeg4 -g 24 -c:a pcm_s16be"))
+    data = bytearray(clip("camera.mov", 2, "-c:v mpeg4 -g 24 -c:a pcm_s16be"))
     at = data.index(b"stsz", data.index(b"twos")) + 8
     assert struct.unpack_from(">I", data, at) == (4,)
     struct.pack_into(">I", data, at, 1)
@@ -113,11 +113,18 @@ def test_an_old_index_says_that_a_sample_of_sound_has_one_byte(tmp_path: Path) -
     assert heard(paths["copy.mov"]) == heard(paths["old.mov"])
 
 
+@pytest.mark.parametrize("codec", ["pcm_s24le", "pcm_f32le"])
+def test_uncompressed_sound_of_mp4_says_its_size_in_a_box(tmp_path: Path, codec: str) -> None:
+    paths = made(tmp_path, "it.mp4", clip(f"{codec}.mp4", 2, f"-vn -c:a {codec}"), {"renditions": [{"name": "web"}]})
+    assert len(heard(paths["web.mp4"])) == len(heard(paths["it.mp4"])) == 2 * 48000 * 2 * 8
+
+
 def test_a_codec_that_no_mp4_holds_is_refused_by_name() -> None:
     with pytest.raises(UnsupportedVideo, match="stream 1 is adpcm_ima_wav, which no MP4 holds"):
         run(VIDEO, clip("adpcm.avi", 1, f"{MJPEG} -c:a adpcm_ima_wav"), VideoRecipe.model_validate(RECIPE))
 
 
+PCM = "-c:a pcm_s16le"
 ASP = "-c:v mpeg4 -bf 2 -g 24 -c:a libmp3lame"
 RESOLUTION_BITS = 15
 """In which planes of a clip of 30000/1001 pictures a second say their times."""
@@ -158,18 +165,20 @@ def dropped(pictures: list[bytes]) -> list[bytes]:
 def avi(name: str) -> bytes:
     """Return an AVI of which some pictures wait for others."""
     change = {"packed": packed, "dropped": dropped, "both": lambda found: dropped(packed(found)[:-1])}.get(name)
-    data = clip(f"{name}.avi", 4, f"{H264} -c:a mp2" if name == "h264" else ASP)
+    direct = f"-c:v libx264 -preset veryfast -bf 0 -g 24 {PCM}"
+    arguments = {"h264": f"{H264} {PCM}", "direct": direct}.get(name, ASP)
+    data = clip(f"{name}.avi", 4, arguments)
     return rewritten(data, pictures=change) if change else data
 
 
-@pytest.mark.parametrize("name", ["plain", "packed", "dropped", "both", "h264"])
+@pytest.mark.parametrize("name", ["plain", "packed", "dropped", "both", "h264", "direct"])
 def test_pictures_of_an_avi_are_shown_when_ffmpeg_shows_them(tmp_path: Path, name: str) -> None:
     """Nothing in it says when: they are counted, and their own bits tell which of them wait."""
     data = avi(name)
     paths = made(tmp_path, f"{name}.avi", data, RECIPE)
     for output in ("web.mp4", "copy.mov"):
         check_same(paths[output], paths[f"{name}.avi"])
-    assert psnr(paths["copy.mov"], paths[f"{name}.avi"]) > (30 if name != "h264" else 90)
+    assert psnr(paths["copy.mov"], paths[f"{name}.avi"]) > (90 if name in ("h264", "direct") else 30)
 
 
 def test_pictures_that_wait_have_one_worker_lay_them_out(monkeypatch: pytest.MonkeyPatch) -> None:
