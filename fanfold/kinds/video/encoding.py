@@ -33,7 +33,8 @@ _ENCODERS: dict[str, dict[str, Any]] = {
         "crf": 28,
         "preset": "medium",
         "tag:v": "hvc1",
-        "x265-params": f"log-level=error:open-gop=0:frame-threads=1:pools={ffmpeg.THREADS}",
+        # What it would guess of the rate, and say of its settings, differs from segment to segment.
+        "x265-params": f"log-level=error:open-gop=0:frame-threads=1:vui-timing-info=0:info=0:pools={ffmpeg.THREADS}",
     },
     "vp9": {"c:v": "libvpx-vp9", "crf": 31, "b:v": 0, "deadline": "good", "cpu-used": 4, "row-mt": 1},
     "av1": {"c:v": "libsvtav1", "crf": 35, "preset": 8, "svtav1-params": f"lp={ffmpeg.THREADS}"},

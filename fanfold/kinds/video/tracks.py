@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from fanfold.errors import UnsupportedVideo
-from fanfold.kinds.video import choosing
+from fanfold.kinds.video import choosing, levels
 from fanfold.kinds.video.media import Media, Stream
 from fanfold.kinds.video.recipe import Rendition
 from fanfold.kinds.video.samples import Samples
@@ -114,12 +114,11 @@ def video_of(media: Media, rendition: Rendition, parts: Sequence[Part]) -> Whole
         stored = {at: _stored(part, part.facts["copied"]) for at, part in enumerate(parts)}
         return _copied(stream, origin, stored)
     facts = [part.facts["video"][rendition.name] for part in parts]
-    entries = {one["entry"] for one in facts}
-    if len(entries) > 1:
+    entry = levels.shared({b64decode(one["entry"]) for one in facts})
+    if entry is None:
         raise UnsupportedVideo(f"the segments of {rendition.name!r} are not encoded alike")
     stored = {at: _stored(part, one) for at, (part, one) in enumerate(zip(parts, facts, strict=True))}
     first = stored[0].start
-    entry = b64decode(entries.pop())
     return Whole(stream, stream.timescale, entry, origin, first, stream.ends, first, stored, copied=False)
 
 

@@ -41,10 +41,10 @@ CLIPS = {
 
 
 @cache
-def clip(name: str, seconds: float = 6, arguments: str | None = None) -> bytes:
+def clip(name: str, seconds: float = 6, arguments: str | None = None, pictures: str = PICTURES) -> bytes:
     """Return a clip."""
     given = CLIPS[name] if arguments is None else arguments
-    sources = [source.format(seconds=seconds) for source in (PICTURES, SOUND)]
+    sources = [source.format(seconds=seconds) for source in (pictures, SOUND)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         inputs = [word for source in sources for word in ("-f", "lavfi", "-i", source)]

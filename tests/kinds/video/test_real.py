@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -11,14 +12,16 @@ import av
 import pytest
 
 from fanfold import kinds
-from fanfold.errors import UnsupportedVideo
-from fanfold.kinds.video import vorbis
+from fanfold.errors import BrokenVideo, UnsupportedVideo
+from fanfold.kinds.held import Held
+from fanfold.kinds.video import levels, vorbis
 from fanfold.kinds.video.boxes import box, full, walk
+from fanfold.kinds.video.movie import read_movie
 from fanfold.kinds.video.recipe import VideoRecipe
 from tests.kinds.driver import run
-from tests.kinds.video.clips import clip
+from tests.kinds.video.clips import AAC, H264, clip
 from tests.kinds.video.clips import run as run_ffmpeg
-from tests.kinds.video.probes import complaints, seen
+from tests.kinds.video.probes import complaints, psnr, seen
 
 VIDEO = kinds.get("video")
 
@@ -171,3 +174,58 @@ def test_a_sound_field_that_would_have_to_be_encoded_is_refused(tmp_path: Path) 
     assert "copy.mp4" in run(VIDEO, data, VideoRecipe.model_validate({"renditions": [{"name": "copy"}]})).outputs
     with pytest.raises(UnsupportedVideo, match=r"a sound field \(ambisonic 1\), which aac does not hold"):
         run(VIDEO, data, VideoRecipe.model_validate(RECIPE))
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "vp9", "av1"])
+def test_segments_of_other_rates_are_one_video(tmp_path: Path, codec: str) -> None:
+    """Telephones record at rates that vary. An encoder chooses a level for each segment: the highest is said of all."""
+    given = f"-vf select='gt(t,1)+not(mod(n,16))' -fps_mode vfr {H264} -force_key_frames 1,2 -an"
+    data = clip(f"{codec}.mp4", 3, given, "testsrc2=size=160x90:rate=240:duration={seconds}")
+    paths = made(tmp_path, data, {"segment": "1s", "renditions": [{"name": "web", "height": 48, "video": codec}]})
+    wanted = seen(paths["source"])[0].times
+    rates = [sum(second <= at < second + 1 for at in wanted) for second in range(3)]
+    assert max(rates) > 10 * min(rates)
+    assert seen(paths["web.mp4"])[0].times == wanted
+    assert complaints(paths["web.mp4"]) == ""
+    assert psnr(paths["web.mp4"], paths["source"], "86x48") > 25
+
+
+def test_segments_that_differ_in_more_than_a_level_are_not_one_video(tmp_path: Path) -> None:
+    """Not in how their slices are read, in their size, nor in their colours."""
+    made_of = {}
+    for name, given in {
+        "low": "-preset fast -r 30",
+        "high": "-preset fast -r 120",
+        "baseline": "-profile:v baseline -r 30",
+        "colours": "-preset fast -r 30 -bsf:v h264_metadata=colour_primaries=9",
+    }.items():
+        data = clip(f"{name}.mp4", 1, f"-an -write_btrt 0 -vf scale=86:48 -c:v libx264 {given}")
+        made_of[name] = read_movie(Held(data)).tracks[0].entry
+    low = made_of.pop("low")
+    assert levels.shared([low]) == low
+    assert levels.shared([low, made_of["high"]]) == levels.shared([made_of["high"], low]) == made_of["high"]
+    for name in ("baseline", "colours"):
+        assert levels.shared([low, made_of[name]]) is None
+
+
+def test_a_sound_that_is_over_before_it_begins_is_left_out(tmp_path: Path) -> None:
+    """Its edit list begins behind its last packet."""
+    data = clip("plain.mp4", 2)
+    at = data.rindex(b"elst") + 16
+    paths = made(tmp_path, data[:at] + struct.pack(">I", 1 << 30) + data[at + 4 :])
+    for name in ("web.mp4", "copy.mp4", "live/index.m3u8"):
+        assert [stream.kind for stream in seen(paths[name])] == ["video"]
+
+
+def test_an_index_that_quicktime_compressed_is_read(tmp_path: Path) -> None:
+    data = clip("plain.mp4", 2, f"{H264} {AAC} -f mov")
+    at = data.rindex(b"moov") - 4
+    packed = struct.pack(">I", len(data) - at) + zlib.compress(data[at:])
+    whole = data[:at] + box(b"moov", box(b"cmov", box(b"dcom", b"zlib"), box(b"cmvd", packed)))
+    paths = made(tmp_path, whole)
+    paths["source"].write_bytes(data)
+    for name in ("web.mp4", "copy.mp4", "live/index.m3u8"):
+        assert [one.times for one in seen(paths[name])] == [one.times for one in seen(paths["source"])]
+    for bad in (whole.replace(packed, packed[:4] + bytes(len(packed) - 4)), whole.replace(packed, packed[:40])):
+        with pytest.raises(BrokenVideo):
+            run(VIDEO, bad, VideoRecipe.model_validate(RECIPE))
