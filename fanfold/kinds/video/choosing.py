@@ -32,11 +32,11 @@ def copies_video(media: Media, rendition: Rendition) -> bool:
     video = media.video
     if video is None or rendition.reshapes:
         return False
-    if rendition.format in ("webm", "hls") and video.last >= video.ends:
-        # No edit hides what a later picture needs and comes behind the end.
+    if rendition.format in ("webm", "hls") and (video.first < video.begins or video.last >= video.ends):
+        # Their players show every picture that there is: those that only others need, too.
         return False
-    if rendition.format == "webm" and (video.turn or video.first < video.begins):
-        # Players of WebM turn nothing, and show every picture that there is.
+    if rendition.format == "webm" and video.turn:
+        # And those of WebM turn nothing.
         return False
     return video.codec in VIDEO_CODECS[rendition.format] and rendition.video in ("auto", video.codec)
 
