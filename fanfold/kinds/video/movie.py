@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import sys
+import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -118,6 +119,7 @@ def read_movie(source: Source) -> Movie:
 def read_head(source: Source) -> Head:
     """Find what a file is made of, and count its samples before one is read. Raises BrokenVideo, UnsupportedVideo."""
     moov, fragments = _top(source)
+    moov = _inflated(moov)
     body = find(moov, "moov")
     assert body is not None
     count = Count(source.size_bytes)
@@ -176,6 +178,20 @@ def _top(source: Source) -> tuple[bytes, list[tuple[int, int]]]:
     if not moov:
         raise BrokenVideo("the object has no index (`moov`): its recording or its upload was cut off")
     return moov, fragments
+
+
+def _inflated(moov: bytes) -> bytes:
+    """Return the index as it is before QuickTime compresses it (QuickTime File Format, Compressed Movie Resources)."""
+    found = find(moov, "moov/cmov/cmvd")
+    if found is None:
+        return moov
+    try:
+        inflated = zlib.decompressobj().decompress(moov[found[0] + 4 : found[1]], MOOV_LIMIT_BYTES)
+    except zlib.error as error:
+        raise BrokenVideo(f"the compressed index breaks: {error}") from error
+    if find(inflated, "moov") is None:
+        raise BrokenVideo("the compressed index is none")
+    return inflated
 
 
 def _movie_scale(moov: bytes, start: int, stop: int) -> int:

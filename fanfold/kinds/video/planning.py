@@ -148,7 +148,8 @@ def _media(
             stream = _stream(one, track)
             if stream.kind == "video" and opening.skip(stream, track, samples):
                 stream, one["frames"] = _stream(one, track), track.shown
-            streams.append(stream)
+            # One that is over before it is to begin is not presented.
+            streams += [stream] if stream.begins < stream.ends else []
     if not streams:
         raise NotAVideo("the object has neither pictures nor sound that could be played")
     video = next((stream for stream in streams if stream.kind == "video"), None)
