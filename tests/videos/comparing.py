@@ -28,8 +28,9 @@ def check(source: Path, folder: Path, outputs: Mapping[str, bytes], *, is_sound:
     Raises Differs.
     """
     made = {name: read(folder / name) for name in VIDEOS if name in outputs}
-    if not made:
-        raise Differs("no video was made")
+    if len(made["live/index.m3u8"]) > 1 and "live/video.m3u8" not in outputs:
+        # Of sounds alone libavformat lists the one twice that players begin with.
+        made["live/index.m3u8"] = [one for name in _sounds(outputs) for one in read(folder / name)]
     before = read(source) if is_sound else _readable(source)
     damaged = {one.kind for one in before if one.broken} if before else {"video", "audio"}
     for name, streams in made.items():
@@ -45,6 +46,10 @@ def check(source: Path, folder: Path, outputs: Mapping[str, bytes], *, is_sound:
                 raise Differs(f"{name}: times of decoding of {one.kind} go back")
     _content(source, folder, outputs, {one.kind for one in made["web.mp4"]}, damaged)
     _agree(folder, outputs, made)
+
+
+def _sounds(outputs: Iterable[str]) -> list[str]:
+    return sorted(name for name in outputs if re.fullmatch(r"live/audio-\d+\.m3u8", name))
 
 
 def _readable(source: Path) -> list[Read]:
@@ -74,26 +79,31 @@ def _same_pictures(name: str, made: Read, wanted: Read, origin: Fraction) -> Non
     times = [at - origin for at in wanted.times]
     # A decoder that learns late how far pictures are out of order leaves some out; a segment has them all.
     listed = [at - origin for at in wanted.shown]
-    if made.times not in (times, listed) or (made.times != times and wanted.broken):
+    # Where a presentation begins within a picture, libavformat moves all of them to begin with a whole one.
+    moved = {early - late for early, late in zip(made.times, times, strict=False)}
+    is_moved = len(made.times) == len(times) and len(moved) == 1 and 0 <= max(moved) < wanted.longest
+    if not is_moved and (made.times != listed or wanted.broken):
         raise Differs(f"{name}: {_first_difference(made.times, times)}")
 
 
 def _same_sound(name: str, made: Read, wanted: Read, origin: Fraction, source: Path, folder: Path) -> None:
     is_copy = made.codec == wanted.codec
-    # A stream of fragments has no edit that would hide what an encoder puts in front of a sound that begins later.
-    ahead = ENCODED_FRAME if name.startswith("live") and not is_copy else 0
+    first, last = min(wanted.first, wanted.times[0]) - origin, wanted.times[0] - origin
+    # A stream of fragments has no edit that would hide what stands in front of a sound that begins later; and what
+    # iTunes says of that in a tag is not followed.
+    ahead = (2 * ENCODED_FRAME if name.startswith("live") and last else 0) + wanted.skipped * wanted.is_tagged
     # Sound begins at one of its samples, whatever the ticks of its container are.
     room = Fraction(1, made.rate) + wanted.tick
-    first, last = min(wanted.first, wanted.times[0]) - origin, wanted.times[0] - origin
     if not first - room - Fraction(ahead, made.rate) < made.times[0] < last + room:
         raise Differs(f"{name}: sound begins at {float(made.times[0]):.6f}, not {float(last):.6f}")
     if is_copy:
         # Of an MP4 libavformat hears all of the last frame of Opus.
-        least, most = wanted.samples, wanted.samples + (OPUS_FRAME - 1 if made.codec == "opus" else 0)
+        least, most = wanted.samples, wanted.samples + ahead + (OPUS_FRAME - 1 if made.codec == "opus" else 0)
     else:
         # What the container cuts off at the end ffmpeg encodes.
         least = wanted.presented * made.rate // wanted.rate
-        most = samples_encoded(source, wanted.index, made.codec, folder / f"whole-{wanted.index}.mp4") + ahead
+        most = samples_encoded(source, wanted.index, made.codec, folder / f"whole-{wanted.index}.mp4")
+        most = -(-(most + ahead + round(room * made.rate)) // ENCODED_FRAME) * ENCODED_FRAME
     if not least <= made.samples <= most:
         raise Differs(f"{name}: {made.samples:,} samples of {made.codec}, not {least:,} to {most:,}")
 
@@ -113,12 +123,18 @@ def _content(source: Path, folder: Path, names: Iterable[str], kinds: set[str], 
     files = [(name, kind) for name in ("web.mp4", "copy.mp4") for kind in sorted(kinds)]
     known: dict[str, set[str]] = {}
     for name, kind in [*files, *lists.items()]:
-        if kind in damaged and (name, kind) != ("web.mp4", "video"):
+        is_encoded = (name, kind) == ("web.mp4", "video")
+        if kind in damaged and not is_encoded:
             continue
         said = complaints(folder / name, kind)
-        if said and kind not in known:
-            known[kind] = complaints(source, kind)
-        if new := said - (known[kind] if said and (name, kind) != ("web.mp4", "video") else set()):
+        if is_encoded:
+            # Whoever opens a file tries its sound, too.
+            allowed = complaints(folder / name, "audio") if said and "audio" in damaged else set()
+        else:
+            if said and kind not in known:
+                known[kind] = complaints(source, kind)
+            allowed = known.get(kind, set())
+        if new := said - allowed:
             raise Differs(f"{name}: ffmpeg says of its {kind}: {'; '.join(sorted(new))[:200]}")
 
 

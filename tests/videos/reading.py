@@ -39,6 +39,10 @@ class Read:
     """How many there are."""
     first: Fraction = Fraction(0)
     """When the first packet is presented, or what is heard of it: a decoder may make nothing of it."""
+    skipped: int = 0
+    """How many samples of sound at the beginning are not to be heard."""
+    is_tagged: bool = False
+    """Whether it is iTunes that says so, in a tag."""
     tick: Fraction = Fraction(0)
     """How finely the container counts, in seconds."""
     until: Fraction = Fraction(0)
@@ -79,6 +83,8 @@ def read(path: Path) -> list[Read]:
                 continue
             for frame in frames:
                 _take(told, frame)
+        for told in found.values():
+            told.is_tagged = "iTunSMPB" in container.metadata
         for one in streams:
             if one.duration and one.start_time is not None:
                 ends = (one.start_time + one.duration) * Fraction(one.time_base)
@@ -97,8 +103,9 @@ def _list(told: Read, packet: av.Packet[Any]) -> None:
         told.shown.append(at * told.tick)
         told.until = max(told.until, told.shown[-1] + (packet.duration or 0) * told.tick)
     if len(told.shown) == 1:
-        skipped = bytes(packet.get_sidedata("skip_samples"))[:4] if packet.has_sidedata("skip_samples") else b""
-        heard = told.shown[0] + Fraction(int.from_bytes(skipped, "little"), getattr(packet.stream, "rate", 0) or 1)
+        if packet.has_sidedata("skip_samples"):
+            told.skipped = int.from_bytes(bytes(packet.get_sidedata("skip_samples"))[:4], "little")
+        heard = told.shown[0] + Fraction(told.skipped, getattr(packet.stream, "rate", 0) or 1)
         told.first = round(heard / told.tick) * told.tick
 
 
