@@ -74,14 +74,15 @@ def _cut(pts: Sequence[int], start: int, first: int, key: int, tail: int) -> Cut
 def _places(pts: Sequence[int], keys: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Yield the keyframes to cut at, and the end of what must be decoded of each to show all that comes before it.
 
-    All that is decoded before such a keyframe is shown before it, and all that is shown before it is decoded before it
-    or directly behind it.
+    All that is decoded before such a keyframe is shown before all that is decoded from it on; and what comes from it on
+    and is shown before it, it is directly followed by. (HEVC permits of a leading picture that it be shown before the
+    last one that is decoded before the keyframe; then a segment would begin before the one before it ends.)
     """
     count = len(pts)
     highest, lowest = array("q", accumulate(pts, max)), least_from(pts)
     for key in keys:
         at = pts[key]
-        if key == 0 or highest[key - 1] >= at:
+        if key == 0 or highest[key - 1] >= lowest[key]:
             continue
         tail = key + 1
         while tail < count and pts[tail] < at:

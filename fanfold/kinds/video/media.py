@@ -15,9 +15,6 @@ from fanfold.model import Json, Round
 ROLE = "encode"
 """The role of the lines that read and encode: a segment, or a sound."""
 
-REORDERED = 4
-"""By how many pictures at most an encoder lets one wait."""
-
 
 def planned(round: Round) -> Json:
     """Return the layout of the plan proper: of what was made ready first, that is not the first layout."""
@@ -56,8 +53,8 @@ class Stream:
     pixel_format: str = ""
     late: int = 0
     """By how many ticks its display must lag behind its decoding, within every segment."""
-    longest: int = 0
-    """How many ticks the longest of its pictures is shown."""
+    late_encoded: int = 0
+    """And of pictures that are encoded anew at most."""
     turn: int = 0
     """By how many degrees it is turned clockwise to be shown."""
     matrix: str = ""
@@ -120,7 +117,7 @@ class Media:
 
     def late_of(self, stream: Stream, *, copied: bool) -> int:
         """Return by how much the display of a stream's fragments lags: of encoded pictures as any encoder needs."""
-        return stream.late if copied or stream.kind == "audio" else REORDERED * stream.longest
+        return stream.late if copied or stream.kind == "audio" else stream.late_encoded
 
     def bounds(self, number: int) -> tuple[Fraction | None, Fraction | None]:
         """Return start and stop of a segment in seconds; None at either end of the video."""

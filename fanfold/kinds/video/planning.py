@@ -14,14 +14,14 @@ from typing import Any
 
 from fanfold.errors import BrokenVideo, NotAVideo, TooManyChunks, UnsupportedVideo
 from fanfold.kinds.pieces import Pieces
-from fanfold.kinds.video import chunks, describing, dividing, folding, opening, ordering, probing, weaving
+from fanfold.kinds.video import chunks, describing, dividing, folding, lagging, opening, ordering, probing, weaving
 from fanfold.kinds.video.choosing import copies_video, has_video, shape
 from fanfold.kinds.video.cutting import SEGMENT_BYTES, Cut, cuts
 from fanfold.kinds.video.entries import out_of_band, seems_narrow, shaped
-from fanfold.kinds.video.fragments import durations, lateness, read_fragments
+from fanfold.kinds.video.fragments import durations, read_fragments
 from fanfold.kinds.video.lanes import wanted
 from fanfold.kinds.video.languages import terminological
-from fanfold.kinds.video.media import REORDERED, ROLE, Media, Stream
+from fanfold.kinds.video.media import ROLE, Media, Stream
 from fanfold.kinds.video.movie import Head, Movie, Track, movie_of, read_head
 from fanfold.kinds.video.presenting import settle
 from fanfold.kinds.video.ranges import BLOCK_BYTES, Kept, check_length, container, opened
@@ -35,9 +35,6 @@ SPAN_LIMIT_BYTES = 160 << 10
 """The most bytes of a line's span: the state machine hands on 256 KiB."""
 
 DURATION_LIMIT_S = 48 * 3600
-
-TICKS_LIMIT = (1 << 31) - 1
-"""By how much times of an MP4's samples differ at most: what a signed field of 32 bits holds (8.6.1.3)."""
 
 REORDERED_LIMIT = 64
 """By how many pictures at most one is decoded before its turn; codecs allow 16."""
@@ -167,8 +164,8 @@ def _media(
     track = found[clock.index]
     cut_at = _cuts(clock, track, [found[stream.index] for stream in audio if stream is not clock], ticks)
     if video:
-        _check_order(track, cut_at, video)
-        video = replace(video, late=max(lateness(track.pts[cut.first : cut.last]) for cut in cut_at))
+        lagging.check(video, track, cut_at)
+        video = replace(video, late=lagging.copied(track, cut_at), late_encoded=lagging.encoded(track, cut_at))
     segments = [(cut.start, cut.stop) for cut in cut_at]
     media = Media(
         described["container"],
@@ -181,22 +178,6 @@ def _media(
         described["tags"],
     )
     return media, {stream.index: found[stream.index] for stream in streams}
-
-
-def _check_order(track: Track, cut_at: Sequence[Cut], video: Stream) -> None:
-    """Refuse pictures that are decoded so long before or after they are shown that no index can say it."""
-    apart = max(lateness(track.pts[cut.first : cut.last]) + _earliness(track, cut) for cut in cut_at)
-    if max(apart, 2 * REORDERED * video.longest) > TICKS_LIMIT:
-        seconds = max(apart, video.longest) * video.tick
-        raise UnsupportedVideo(
-            f"a picture of stream {video.index} is shown for, or decoded apart from its display by, "
-            f"{float(seconds):,.0f} s: more ticks than an MP4 can say"
-        )
-
-
-def _earliness(track: Track, cut: Cut) -> int:
-    pts = track.pts[cut.first : cut.last]
-    return max((at - dts for dts, at in zip(sorted(pts), pts, strict=True)), default=0)
 
 
 def _check_places(track: Track, size_bytes: int) -> None:
@@ -227,7 +208,7 @@ def _stream(told: dict[str, Any], track: Track) -> Stream:
     if last - first > DURATION_LIMIT_S * track.timescale:
         seconds = (last - first) // track.timescale
         raise UnsupportedVideo(f"the video claims to last {seconds:,} s; at most {DURATION_LIMIT_S:,} are read")
-    if max(lengths) > TICKS_LIMIT:
+    if max(lengths) > lagging.TICKS_LIMIT:
         seconds = max(lengths) // track.timescale
         raise UnsupportedVideo(
             f"a sample of stream {told['index']} lasts {seconds:,} s: more ticks than an MP4 can say"
@@ -246,7 +227,6 @@ def _stream(told: dict[str, Any], track: Track) -> Stream:
         ends=stop if track.ends is None else min(stop, track.ends),
         first=first,
         last=last,
-        longest=max(lengths),
         language=terminological(told.get("language", "und")),
         default=told["default"],
         title=told.get("title", ""),

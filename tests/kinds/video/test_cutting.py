@@ -53,6 +53,23 @@ def test_a_segment_is_as_long_as_asked_for_unless_its_bytes_are_too_many(
         assert after.start == before.stop
 
 
+@given(st.permutations(range(16)), st.sets(st.integers(0, 15)), st.integers(1, 9))
+def test_a_segment_ends_before_the_next_one_begins(pts: list[int], keys: set[int], ticks: int) -> None:
+    """In whatever order pictures are decoded, and wherever the keyframes are."""
+    found = cuts(pts, sorted(keys | {0}), 0, 16, ticks, lambda *segment: 0, 1)
+    for before, after in pairwise(found):
+        assert max(pts[before.first : before.last]) < min(pts[after.first : after.last])
+        assert [at for at in range(after.first, 16) if pts[at] < after.start] == [*range(after.first + 1, before.tail)]
+    assert [at for cut in found for at in range(cut.first, cut.last)] == list(range(16))
+
+
+def test_hevc_may_show_a_leading_picture_before_the_last_one_before_its_keyframe() -> None:
+    """There it is not cut."""
+    groups = [0, 4, 8, 12, 16, 10, 14, 20, 32, 24, 28, 36]
+    found = cuts(groups, [0, 4, 8], 0, 40, 2, lambda *segment: 0, 1)
+    assert [(cut.start, cut.stop, cut.tail) for cut in found] == [(0, 32, 11), (32, 40, 12)]
+
+
 @pytest.mark.parametrize(("name", "arguments"), [("every.mp4", INTRA), ("open.mov", None), ("sound.m4a", None)])
 def test_a_segment_of_too_many_bytes_is_cut_earlier(
     name: str, arguments: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
