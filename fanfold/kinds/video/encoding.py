@@ -46,6 +46,9 @@ _LAYOUTS = {"opus": ",aformat=channel_layouts=mono|stereo|3.0|quad|5.0|5.1|6.1|7
 """What an encoder takes only (RFC 7845, 5.1.1.2): other layouts become the nearest one, as that of AC-3, whose channels
 behind are beside, does without a change."""
 
+OPUS_KBPS = 256
+"""The most kilobits a second that libopus takes of a channel."""
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
@@ -59,7 +62,7 @@ class Encoded:
 
 
 def encode_pictures(segment: Segment, rendition: Rendition) -> Encoded:
-    """Encode what is shown in a segment. Raises BrokenVideo, TransientError."""
+    """Encode what is shown in a segment. Raises BrokenVideo, UnsupportedVideo, TransientError."""
     video = segment.video
     assert video is not None
     stream = video.stream
@@ -109,8 +112,10 @@ def encode_sound(stream: Stream, samples: Samples, data: Iterable[bytes], codec:
     """Encode a whole sound; its times count from where it begins to be heard.
 
     `data`: the bytes of its samples, one piece behind the other: of uncompressed sound there are gigabytes. Raises
-    BrokenVideo, TransientError.
+    BrokenVideo, UnsupportedVideo, TransientError.
     """
+    if codec == "opus":
+        kbps = min(kbps, OPUS_KBPS * stream.channels)
     output = {**_ENCODERS[codec], "b:a": f"{kbps}k", "flags:a": "+bitexact", "frag_duration": FRAGMENT_US}
     heard = round((stream.ends - stream.begins) * stream.tick * stream.sample_rate)
     what = f"the sound of stream {stream.index}"

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import ffmpeg as command
 
-from fanfold.errors import BrokenVideo, TransientError
+from fanfold.errors import BrokenVideo, TransientError, UnsupportedVideo
 
 LIMIT_S = 840
 """How long one run may take: a function has 900 s."""
@@ -35,6 +35,9 @@ FED = {
 _DAMAGE = re.compile(r"error while decoding|corrupt|concealing|damaged|invalid nal", re.IGNORECASE)
 """What decoders say of pictures that they mend and hand on. They say other things where a segment begins at a keyframe
 whose neighbours refer to pictures before it, and are not shown."""
+
+_SET_UP = re.compile(r"error while opening encoder", re.IGNORECASE)
+"""What ffmpeg says where an encoder does not take what it is to encode: nothing is broken."""
 
 TOLD_CHARACTERS = 300
 """How much of what ffmpeg says an error repeats."""
@@ -63,7 +66,8 @@ def run(
 ) -> bytes:
     """Return the fragmented MP4 that ffmpeg makes of one track, `fed` piece by piece; `what` names it in errors.
 
-    Raises BrokenVideo where the track does not decode, TransientError where ffmpeg does not end in time.
+    Raises BrokenVideo where the track does not decode, UnsupportedVideo where its encoder does not take what it is,
+    TransientError where ffmpeg does not end in time.
     """
     source = command.input("pipe:0", **FED | given)
     arguments = {
@@ -85,6 +89,8 @@ def run(
     if status or _DAMAGE.search(said):
         lines = said.splitlines()
         told = "; ".join(dict.fromkeys(line.strip() for line in lines if line.strip()))[:TOLD_CHARACTERS]
+        if _SET_UP.search(said):
+            raise UnsupportedVideo(f"{what} cannot be encoded so: {told}")
         raise BrokenVideo(f"{what} does not decode as a whole: {told}")
     return made
 

@@ -21,7 +21,7 @@ from fanfold.model import Desk, Json, PartObject
 def encode(media: Media, layout: Mapping[str, Json], span: Mapping[str, Json], desk: Desk) -> Mapping[str, Json]:
     """Encode one sound, and write it as fragments that begin and end with the segments.
 
-    Raises BrokenVideo, TransientError.
+    Raises BrokenVideo, UnsupportedVideo, TransientError.
     """
     stream = next(stream for stream in media.audio if stream.index == span["sound"])
     places = layout["sounds"][str(stream.index)]

@@ -17,7 +17,7 @@ from fanfold.model import Desk, Json, Line, Source
 
 
 def process(source: Source, recipe: VideoRecipe, layout: Json, line: Line, desk: Desk) -> Mapping[str, Json]:
-    """Work on one line. Raises BrokenVideo, TransientError."""
+    """Work on one line. Raises BrokenVideo, UnsupportedVideo, TransientError."""
     if "prepare" in line.span:
         return preparing.prepare(source, layout, line.span["prepare"], desk)
     if "weave" in line.span:
