@@ -33,6 +33,7 @@ _FIELDS_BEFORE_TEXT = 8
 """ReadOrder, Layer, Style, Name, MarginL, MarginR, MarginV, Effect: how packets hold a line of ASS."""
 
 _TAGS = re.compile(r"\{([^{}]*)\}")
+_DRAWS = re.compile(r"\\p(\d+)")
 _STYLE = re.compile(r"\\([ibu])([01])(?![0-9a-z])|\\r")
 
 
@@ -82,14 +83,17 @@ def payload(line: bytes) -> str:
 def _styled(text: str) -> str:
     made: list[str] = []
     opened: list[str] = []
-    at, room = 0, TEXT_LIMIT
+    at, room, draws = 0, TEXT_LIMIT, False
     for tag in (*_TAGS.finditer(text), None):
-        said = text[at : tag.start() if tag else len(text)][:room]
+        said = "" if draws else text[at : tag.start() if tag else len(text)][:room]
         room -= len(said)
         made.append(escaped(said))
         if tag is None:
             break
         at = tag.end()
+        for drawing in _DRAWS.finditer(tag[1]):
+            # What follows are the coordinates of a shape, and no text.
+            draws = int(drawing[1]) > 0
         for style in _STYLE.finditer(tag[1]):
             name = style[1]
             if style[2] == "1" and name not in opened:

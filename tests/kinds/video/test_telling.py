@@ -192,6 +192,8 @@ def line(text: str) -> bytes:
         ("a\r\n\r\nb\u2028c", "a\nb\nc"),
         ("x" * 5000, "x" * subtitles.TEXT_LIMIT),
         (r"{\i0}{\b0}{\u0}", ""),
+        (r"{\p1\pos(9,9)}m 0 0 l 100 0 100 100 0 100{\p0}", ""),
+        (r"before {\i1\p4}m 0 0 b 1 1 2 2 3 3{\p0} behind{\pbo9}, and on", "before <i> behind, and on</i>"),
     ],
 )
 def test_markup_of_subtitles(text: str, payload: str) -> None:
