@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import resource
 import socket
 import struct
 import sys
@@ -207,12 +208,26 @@ def test_an_ffmpeg_that_hangs_is_killed_and_the_chunk_tried_again(
     assert not Path(f"/proc/{mark.read_text()}").exists()
 
 
-def test_no_file_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker writes none: ffmpeg reads a pipe and writes a pipe."""
+@contextmanager
+def no_file_written() -> Iterator[None]:
+    """Let no file grow, of this process and of those that it starts: whoever writes one fails, or is killed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_no_file_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker writes none, wherever it may: ffmpeg reads a pipe and writes a pipe."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    run(VIDEO, clip("h264.mkv", 2), WEB)
+    data = clip("h264.mkv", 2)
+    with no_file_written():
+        assert run(VIDEO, data, WEB).outputs
     assert list(tmp_path.iterdir()) == []
+    with no_file_written(), pytest.raises(AssertionError):
+        clip("written.mp4", 0.1, H264)
 
 
 def test_images_are_no_videos_and_videos_no_images() -> None:
