@@ -23,7 +23,7 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 
 from fanfold.errors import BrokenVideo, NotAVideo, UnsupportedVideo
-from fanfold.kinds.video import flac, folding, opus, ordering, pcm, probing, vorbis, vp8
+from fanfold.kinds.video import ac3, flac, folding, opus, ordering, pcm, probing, vorbis, vp8
 from fanfold.kinds.video.chunks import ChunkShare
 from fanfold.kinds.video.folding import Laid
 from fanfold.kinds.video.formats import Container
@@ -54,7 +54,12 @@ PACKETS_LIMIT = 20_000_000
 IN_MOV = pcm.CODECS | {"prores", "dnxhd", "dvvideo", "msmpeg4v3"}
 """Codecs that pass through the muxer of QuickTime: that of MP4 does not know them, or players of MP4 do not."""
 
-_LAST_SAMPLES: Mapping[str, Callable[[memoryview], int]] = {"opus": opus.samples, "flac": flac.samples}
+_LAST_SAMPLES: Mapping[str, Callable[[memoryview], int]] = {
+    "opus": opus.samples,
+    "flac": flac.samples,
+    "ac3": ac3.samples,
+    "eac3": ac3.samples,
+}
 """By codec, what tells how many samples a packet has: the last one may have fewer."""
 
 _DTS_SAMPLES = [256, 512, 1024, 2048, 4096]
@@ -176,6 +181,10 @@ def _lane(stream: Stream, muxer: OutputContainer, form: Container, sees_all: boo
     match codec:
         case "vorbis":
             laid.counts = vorbis.counts(context.extradata or b"")
+        case "ac3":
+            laid.frame_samples = ac3.FRAME_SAMPLES
+        case "eac3":
+            laid.counts = ac3.COUNTS
         case "dts":
             laid.counts = _DTS_SAMPLES
         case "flac":

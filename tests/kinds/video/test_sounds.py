@@ -42,7 +42,7 @@ def test_opus_has_the_nearest_loudspeakers_that_it_knows(tmp_path: Path, source:
     assert layout(encoded(tmp_path, data, audio="opus")) == wanted
 
 
-@pytest.mark.parametrize(("codec", "form"), [("ac3", "webm"), ("eac3", "mp4"), ("dca -strict -2", "mp4")])
+@pytest.mark.parametrize(("codec", "form"), [("ac3", "webm"), ("eac3", "mp4")])
 def test_six_channels_are_those_of_the_source(tmp_path: Path, codec: str, form: str) -> None:
     """Sample for sample what ffmpeg makes of it in one run, each channel at its place."""
     mixed = "pan=5.1(side)|FL=FL|FR=FR|FC=0.5*FL|LFE=0.1*FR|SL=0.3*FL|SR=0.2*FR"
@@ -54,7 +54,7 @@ def test_six_channels_are_those_of_the_source(tmp_path: Path, codec: str, form: 
     run_ffmpeg("-i", str(tmp_path / "six.mkv"), *options, str(whole))
     assert layout(output) == layout(whole) == "5.1"
     ours, theirs = (run_ffmpeg("-i", str(path), "-f", "s16le", "-") for path in (output, whole))
-    assert len(ours) > 2.99 * 48000 * 12
+    assert len(ours) >= 3 * 48000 * 12
     assert ours[: 2 * 48000 * 12] == theirs[: 2 * 48000 * 12]
 
 
