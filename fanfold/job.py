@@ -139,6 +139,11 @@ class Keys:
     def part_object(self, line: Line, fingerprint: str, name: str) -> str:
         return f"{self.prefix}parts/{line.id}-{fingerprint}/{name}"
 
+    @property
+    def results(self) -> str:
+        """Below which Step Functions writes what the children of Map Runs answered."""
+        return f"{self.prefix}map/"
+
     def failure(self, line: Line) -> str:
         return f"{self.prefix}failures/{line.id}.json"
 

@@ -34,7 +34,7 @@ def placed(stores: Stores, job: Job) -> Ledger[tuple[str]]:
 
 def place(stores: Stores, job: Job, name: str, span: Mapping[str, Any]) -> dict[str, Json]:
     """Put the outputs of a line in their place, and leave a list of them as `name` before."""
-    placed(stores, job).write(name, [(output,) for output, *_ in span["place"]])
+    placed(stores, job).write(name, [(output,) for output in names(span)])
 
     def copy(one: Sequence[Any]) -> None:
         output, key, start, stop = one
@@ -103,10 +103,24 @@ def _cut(data: bytes, piece: Piece, start: int) -> bytes:
     return data[piece.start - start : piece.stop - start]
 
 
-def delete_stale(stores: Stores, job: Job, outputs: Sequence[Mapping[str, Json]]) -> None:
-    """Delete what other jobs of the object left and this one did not: a folder of parts is read as a whole."""
+def names(span: Mapping[str, Any]) -> list[str]:
+    """Return what a line puts in its place."""
+    return [name for name, *_ in span["place"]]
+
+
+def delete_stale(
+    stores: Stores, job: Job, outputs: Sequence[Mapping[str, Json]], known: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """Delete what other jobs of the object left and this one did not: a folder of parts is read as a whole.
+
+    known: what is on lists of this job, by the name of the list: they are not read. Return the keys of all lists.
+    """
     last = stores.outputs.find(job.output_key("result.json"))
-    names = {output["name"] for output in json.loads(last)["outputs"]} if last else set()
+    left = {output["name"] for output in json.loads(last)["outputs"]} if last else set()
     lists = placed(stores, job)
-    names |= {name for key in lists.of_all() for (name,) in lists.read(key)}
-    stores.outputs.delete_all([job.output_key(name) for name in sorted(names - {one["name"] for one in outputs})])
+    read = {lists.key(name): on_it for name, on_it in known.items()}
+    keys = lists.of_all()
+    for key in keys:
+        left.update(read[key] if key in read else (name for (name,) in lists.read(key)))
+    stores.outputs.delete_all([job.output_key(name) for name in sorted(left - {one["name"] for one in outputs})])
+    return keys

@@ -18,7 +18,8 @@ from fanfold.aws.stack import Stack
 from fanfold.errors import TransientError, UsageError
 from fanfold.job import Job
 from fanfold.model import Line
-from fanfold.steps import Setting, read_parts
+from fanfold.parts import read_parts
+from fanfold.setting import Setting
 
 ATTEMPTS_MAX = 1000
 

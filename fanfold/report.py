@@ -21,7 +21,8 @@ from fanfold.errors import SourceGone, UsageError
 from fanfold.figures import instant
 from fanfold.job import Keys
 from fanfold.model import Json, Line, Part
-from fanfold.steps import READS_AT_ONCE, Setting, read_layout, read_parts
+from fanfold.parts import READS_AT_ONCE, read_parts
+from fanfold.setting import Setting, read_layout
 from fanfold.watch import event_of, observe
 
 EXPLAINED_CHILDREN = 100

@@ -19,7 +19,8 @@ from fanfold.aws.objects import Listed
 from fanfold.aws.stack import Stack
 from fanfold.job import Keys
 from fanfold.model import Json, Line
-from fanfold.steps import INDEX, Setting, read_layout
+from fanfold.parts import INDEX
+from fanfold.setting import Setting, read_layout
 
 STRETCH = 400
 """Lines that are listed together: each has up to two names below `parts/`, and S3 lists a thousand at once."""

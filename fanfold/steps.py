@@ -7,97 +7,25 @@ grows with the object lies in the work bucket, under keys that a second try writ
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from typing import IO, Any
+from dataclasses import replace
+from typing import Any
 
-from fanfold import __version__, kinds, publishing
-from fanfold.aws.ledger import Ledger, RecordKey, job_of
-from fanfold.aws.objects import Bucket, S3Source
+from fanfold import answers, kinds, publishing
+from fanfold.aws.ledger import RecordKey, job_of
 from fanfold.aws.stores import Stores
 from fanfold.errors import FanfoldError, Superseded
 from fanfold.fields import allowed
-from fanfold.job import Job, Keys, canonical, line_from_json, line_to_json
-from fanfold.model import Again, Folded, Json, Kind, Line, Part, PartObject, Round
+from fanfold.job import Job, canonical, line_from_json
+from fanfold.model import Again, Folded, Json, Line, Part, Round
+from fanfold.parts import INDEX, Attempt, PartDesk, find_record, places, read_parts
+from fanfold.setting import Setting, read_layout
 
 CLAIM_S = 900.0
 """How long the right to publish is kept without a sign of life: a function's longest run."""
 
-READS_AT_ONCE = 32
-
-INDEX = "index"
-"""The role of the lines that write records, and put outputs in their place."""
-
 Event = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What every step of a job shares: where things lie, and what all its workers agreed on."""
-
-    stores: Stores
-    job: Job
-    kind: Kind
-    keys: Keys
-    grounds: list[tuple[Json, str]] = field(default_factory=list)
-    """What parts of the layouts that were met depend on."""
-
-    @classmethod
-    def of(cls, job: Job, stores: Stores) -> Setting:
-        return cls(stores, job, kinds.get(job.kind), Keys(job.id))
-
-    @property
-    def work(self) -> Bucket:
-        return self.stores.work
-
-    @property
-    def source(self) -> S3Source:
-        return self.stores.open(self.job.source)
-
-    def write_layout(self, number: int, layout: Json) -> None:
-        data = {"job": self.job.to_json(), "layout": layout, "version": __version__}
-        self.work.put(self.keys.layout(number), canonical(data).encode())
-
-    def write_plan(self, round: int, lines: Sequence[Line]) -> None:
-        text = "".join(canonical(line_to_json(line)) + "\n" for line in lines)
-        self.work.put(self.keys.plan(round), text.encode(), "application/jsonl")
-
-    def read_plan(self, round: int) -> list[Line]:
-        return [line_from_json(json.loads(text)) for text in self.work.get(self.keys.plan(round)).splitlines()]
-
-    def fingerprint(self, line: Line, layout: Json) -> str:
-        ground = next((made for known, made in self.grounds if known is layout), None)
-        if ground is None:
-            ground = self.job.ground(layout, self.kind.parts_version)
-            self.grounds.append((layout, ground))
-        return self.job.fingerprint(line, ground)
-
-    def find_part(self, line: Line, layout: Json) -> Part | None:
-        """Return the part of a line if it was finished, by this job or by one that it may reuse.
-
-        Records name the job that wrote them, so an index line is never done by another job.
-        """
-        fingerprint = self.fingerprint(line, layout)
-        reused = self.job.reuse if line.role != INDEX else ()
-        for job_id in (self.job.id, *reused):
-            if found := self.work.find(Keys(job_id).part(line, fingerprint)):
-                data = json.loads(found)
-                objects = {name: PartObject(**made) for name, made in data["objects"].items()}
-                return Part(line, data["facts"], objects, data["execution"], data["attempt"], data["seconds"])
-        return None
-
-    @property
-    def ledger(self) -> Ledger[RecordKey]:
-        return Ledger(self.work, self.job)
-
-
-def read_layout(stores: Stores, job_id: str, number: int) -> tuple[Setting, Json]:
-    """Return the setting of a job and one of its layouts, as its splitter or a merge wrote them."""
-    data = json.loads(stores.work.get(Keys(job_id).layout(number)))
-    return Setting.of(Job.from_json(data["job"]), stores), data["layout"]
 
 
 def split(event: Event, stores: Stores) -> dict[str, Any]:
@@ -111,7 +39,7 @@ def split(event: Event, stores: Stores) -> dict[str, Any]:
     setting.write_plan(0, plan.lines)
     stores.jobs.planned(job, len(plan.lines))
     tolerated = 0 if plan.prepares else allowed(job.recipe.body.tolerate, len(plan.lines))
-    return _round(setting, event["execution"], 0, 0, 1, len(plan.lines), tolerated)
+    return _round(setting, event["execution"], 0, 0, 1, len(plan.lines), tolerated, [])
 
 
 def _round(
@@ -122,7 +50,13 @@ def _round(
     layouts: int,
     lines: int,
     tolerated_failures: int,
+    manifests: Sequence[str | None],
 ) -> dict[str, Any]:
+    """Return what the state machine hands on.
+
+    manifests: of each round before this one, where the answers of its workers are, as the Map said behind it. An
+    execution ends at 25,000 events, which is some 1,900 rounds: so these keys stay below 160 KB, of 256 KiB.
+    """
     return {
         "job": setting.job.id,
         "execution": execution,
@@ -133,73 +67,21 @@ def _round(
         "lines": lines,
         "concurrency": setting.job.recipe.body.concurrency,
         "tolerated_failures": tolerated_failures,
+        "manifests": manifests,
         "again": True,
     }
-
-
-class PartDesk:
-    """Where a worker notes and writes, under keys that its line's fingerprint makes its own."""
-
-    def __init__(self, setting: Setting, line: Line, layout: Json) -> None:
-        self._work = setting.work
-        self._keys = setting.keys
-        self._line = line
-        self._fingerprint = setting.fingerprint(line, layout)
-        self.objects: dict[str, PartObject] = {}
-
-    def note(self, facts: Json) -> None:
-        self._work.put(self._keys.note(self._line, self._fingerprint), canonical(facts).encode())
-
-    def write(self, name: str, data: bytes | IO[bytes]) -> None:
-        key = self._keys.part_object(self._line, self._fingerprint, name)
-        size = len(data) if isinstance(data, bytes) else data.seek(0, 2)
-        if not isinstance(data, bytes):
-            data.seek(0)
-        self._work.put(key, data, "application/octet-stream")
-        self.objects[name] = PartObject(key, size)
-
-    def read(self, part_object: PartObject, start: int = 0, stop: int | None = None) -> bytes:
-        whole = start == 0 and stop in (None, part_object.size_bytes)
-        stop = part_object.size_bytes if stop is None else stop
-        return self._work.get(part_object.key) if whole else self._work.read(part_object.key, start, stop)
-
-    def finish(self, facts: Mapping[str, Json], run: Attempt) -> None:
-        """Write the part's record, last of all: from here on the line is done, whoever asks."""
-        record = {
-            "line": line_to_json(self._line),
-            "facts": facts,
-            "objects": {name: asdict(made) for name, made in self.objects.items()},
-            "execution": run.execution,
-            "attempt": run.number,
-            "seconds": run.seconds,
-        }
-        self._work.put(self._keys.part(self._line, self._fingerprint), canonical(record).encode())
-
-
-class Attempt:
-    """One try at one line: in which execution, which number from 1, and for how long so far."""
-
-    def __init__(self, event: Event) -> None:
-        self.execution: str = event["execution"]
-        self.number: int = event["attempt"]
-        self._began = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        return round(time.monotonic() - self._began, 3)
 
 
 def work(event: Event, stores: Stores) -> dict[str, Any]:
     """Turn one plan line into its part, unless it is there already."""
     attempt = Attempt(event)
     setting, line, layout = _at_line(event, stores)
-    if setting.find_part(line, layout):
-        return {"line": line.id, "reused": True}
+    if found := find_record(setting, places(setting, line, layout)):
+        return answers.answer(line, *found, reused=True)
     desk = PartDesk(setting, line, layout)
     with _failure_kept(setting, line, attempt), kinds.installed(setting.job.kind):
         facts = setting.kind.process(setting.source, setting.job.recipe.body, layout, line, desk)
-    desk.finish(facts, attempt)
-    return {"line": line.id, "reused": False}
+    return desk.finish(facts, attempt)
 
 
 def index(event: Event, stores: Stores) -> dict[str, Any]:
@@ -208,31 +90,29 @@ def index(event: Event, stores: Stores) -> dict[str, Any]:
     setting, line, layout = _at_line(event, stores)
     try:
         stores.jobs.claim(setting.job, CLAIM_S)
-        if setting.find_part(line, layout):
-            return {"line": line.id, "reused": True}
+        if found := find_record(setting, places(setting, line, layout)):
+            return answers.answer(line, *found, reused=True)
         desk = PartDesk(setting, line, layout)
         with _failure_kept(setting, line, attempt):
             facts = _indexed(setting, line, layout, desk)
-        desk.finish(facts, attempt)
+        return desk.finish(facts, attempt)
     except Superseded:
         # Nothing of a stale version may be written. The merge finds the same, and ends the job as ignored.
-        pass
-    return {"line": line.id, "reused": False}
+        return {"line": line.id, "reused": False}
 
 
 def _indexed(setting: Setting, line: Line, layout: Json, desk: PartDesk) -> dict[str, Json]:
     if "sweep" in line.span:
         return _sweep(setting, line)
     if "place" in line.span:
-        name = f"{line.id}-{setting.fingerprint(line, layout)}"
-        return publishing.place(setting.stores, setting.job, name, line.span)
+        return publishing.place(setting.stores, setting.job, _list_name(setting, line, layout), line.span)
     return _write_records(setting, line, layout, desk)
 
 
 def _write_records(setting: Setting, line: Line, layout: Json, desk: PartDesk) -> dict[str, Json]:
     """Write a line's records, and the lists of their keys before them: no record stands that no list names."""
     job, jobs = setting.job, setting.stores.jobs
-    name = f"{line.id}-{setting.fingerprint(line, layout)}"
+    name = _list_name(setting, line, layout)
     lists = 0
 
     def announce(keys: Sequence[RecordKey]) -> None:
@@ -244,6 +124,11 @@ def _write_records(setting: Setting, line: Line, layout: Json, desk: PartDesk) -
 
     records = setting.kind.records(job.recipe.body, layout, line, desk)
     return {"records": setting.stores.records.write(job, records, announce)}
+
+
+def _list_name(setting: Setting, line: Line, layout: Json) -> str:
+    """Return how the lists of what a line writes outside the work bucket are called."""
+    return f"{line.id}-{setting.fingerprint(line, layout)}"
 
 
 def _sweep(setting: Setting, line: Line) -> dict[str, Json]:
@@ -283,7 +168,8 @@ def merge(event: Event, stores: Stores) -> dict[str, Any]:
     rounds = [setting.read_plan(number) for number in range(event["round"] + 1)]
     planned = rounds[event["plan_round"]]
     swept = [line for lines in rounds for line in lines if "sweep" in line.span]
-    parts = read_parts(setting, rounds, layouts)
+    manifests = [*event.get("manifests", ()), event.get("manifest")]
+    parts = read_parts(setting, rounds, layouts, manifests)
     try:
         if any(line.role == INDEX for line in rounds[-1]):
             # A job that was superseded meanwhile has index lines without parts: it ends here.
@@ -311,8 +197,10 @@ def merge(event: Event, stores: Stores) -> dict[str, Any]:
             if stale := [key for key in setting.ledger.of_others() if key not in done]:
                 answer = Again(_sweeps(stale, event["round"] + 1), publishes=True)
         if isinstance(answer, Again):
-            return _ask_again(setting, event, answer, len(layouts))
-        summary = _publish(setting, event, answer, planned, parts)
+            return _ask_again(setting, event, answer, len(layouts), manifests)
+        placed = [line for lines in rounds for line in lines if "place" in line.span]
+        known = {_list_name(setting, line, layouts[line.layout]): publishing.names(line.span) for line in placed}
+        summary = _publish(setting, event, answer, planned, parts, known)
         setting.ledger.forget([line.span["sweep"] for line in swept])
         return summary
     except Superseded as error:
@@ -323,20 +211,14 @@ def _sweeps(lists: Sequence[str], round: int) -> list[Line]:
     return [Line(f"{round}-{at:05}", INDEX, {"sweep": key}) for at, key in enumerate(lists)]
 
 
-def read_parts(setting: Setting, rounds: Sequence[Sequence[Line]], layouts: Sequence[Json]) -> dict[str, Part | None]:
-    """Return the part of every line by the line's id, None where it is not finished."""
-    lines = [line for lines in rounds for line in lines]
-    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
-        found = pool.map(lambda line: setting.find_part(line, layouts[line.layout]), lines)
-        return {line.id: part for line, part in zip(lines, found, strict=True)}
-
-
 def _read_note(setting: Setting, line: Line, layout: Json) -> Json:
     found = setting.work.find(setting.keys.note(line, setting.fingerprint(line, layout)))
     return json.loads(found) if found else None
 
 
-def _ask_again(setting: Setting, event: Event, again: Again, layouts: int) -> dict[str, Any]:
+def _ask_again(
+    setting: Setting, event: Event, again: Again, layouts: int, manifests: Sequence[str | None]
+) -> dict[str, Any]:
     lines = again.lines
     if again.publishes:
         setting.stores.jobs.claim(setting.job, CLAIM_S)
@@ -353,11 +235,16 @@ def _ask_again(setting: Setting, event: Event, again: Again, layouts: int) -> di
         lines = [replace(line, layout=layouts) for line in lines]
         layouts += 1
     setting.write_plan(number, lines)
-    return _round(setting, event["execution"], number, plan_round, layouts, len(lines), tolerated)
+    return _round(setting, event["execution"], number, plan_round, layouts, len(lines), tolerated, manifests)
 
 
 def _publish(
-    setting: Setting, event: Event, folded: Folded, planned: Sequence[Line], parts: Mapping[str, Part | None]
+    setting: Setting,
+    event: Event,
+    folded: Folded,
+    planned: Sequence[Line],
+    parts: Mapping[str, Part | None],
+    placed: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
     """Write the outputs, and result.json last: where it stands, all of them do."""
     stores, job = setting.stores, setting.job
@@ -381,11 +268,10 @@ def _publish(
     }
     del result["again"]
     key = job.output_key("result.json")
-    publishing.delete_stale(stores, job, outputs)
+    lists = publishing.delete_stale(stores, job, outputs, placed)
     stores.outputs.put(key, json.dumps(result, indent=2, ensure_ascii=False).encode())
-    # From here on the result names them.
-    lists = publishing.placed(stores, job)
-    lists.forget(lists.of_all())
+    # From here on the result names what stands of theirs.
+    publishing.placed(stores, job).forget(lists)
     stores.jobs.published(job)
     return summary | {"result": f"s3://{stores.outputs.name}/{key}"}
 

@@ -17,5 +17,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     logger.append_keys(job=event["job"], line=event["line"]["id"], attempt=event["attempt"])
     logger.info("index begins")
     answer = steps.index(event, stores)
-    logger.info("index done", answer=answer)
+    logger.info("index done", reused=answer["reused"])
     return answer

@@ -17,5 +17,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     logger.append_keys(job=event["job"], line=event["line"]["id"], attempt=event["attempt"])
     logger.info("work begins")
     answer = steps.work(event, stores)
-    logger.info("work done", answer=answer)
+    logger.info("work done", reused=answer["reused"])
     return answer

@@ -41,8 +41,13 @@ class Ledger(Generic[Key]):
     def write(self, name: str, keys: Sequence[Key]) -> None:
         """Write a list before what it names is written. `name` tells the turn: a list is of one turn alone."""
         text = "".join(canonical(key) + "\n" for key in keys)
-        key = f"{self._of_job}{name}.jsonl.gz"
-        self.work.put(key, gzip.compress(text.encode("utf-8", "surrogatepass"), 1, mtime=0), "application/gzip")
+        self.work.put(
+            self.key(name), gzip.compress(text.encode("utf-8", "surrogatepass"), 1, mtime=0), "application/gzip"
+        )
+
+    def key(self, name: str) -> str:
+        """Return where the job's list of this name lies."""
+        return f"{self._of_job}{name}.jsonl.gz"
 
     def of_others(self) -> list[str]:
         """Return the keys of the lists of all other jobs of the object."""
@@ -60,8 +65,7 @@ class Ledger(Generic[Key]):
 
     def forget(self, keys: Sequence[str]) -> None:
         """Delete lists of what is gone, written over, or named elsewhere."""
-        for key in keys:
-            self.work.delete(key)
+        self.work.delete_all(keys)
 
 
 def job_of(key: str) -> str:

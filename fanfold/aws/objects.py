@@ -21,6 +21,8 @@ PARTS_MAX = 10_000
 
 COPIES_AT_ONCE = 16
 
+LINES_BLOCK_BYTES = 1 << 20
+
 DELETED_AT_ONCE = 1000
 """S3's limit on DeleteObjects (https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html)."""
 
@@ -123,6 +125,11 @@ class Bucket:
             answer = self.client.get_object(Bucket=self.name, Key=key, Range=f"bytes={start}-{stop - 1}")
             return bytes(answer["Body"].read())
 
+    def lines(self, key: str) -> Iterator[bytes]:
+        """Yield an object's lines as they arrive, of one request; raise SourceGone where there is none."""
+        with translated(f"reading s3://{self.name}/{key}"):
+            yield from self.client.get_object(Bucket=self.name, Key=key)["Body"].iter_lines(LINES_BLOCK_BYTES)
+
     def keys(self, prefix: str) -> list[str]:
         """Return all keys that begin with a prefix, sorted."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
@@ -149,11 +156,6 @@ class Bucket:
         """Write one object whole."""
         with translated(f"writing s3://{self.name}/{key}"):
             self.client.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type)
-
-    def delete(self, key: str) -> None:
-        """Delete an object; one that is not there is no error."""
-        with translated(f"deleting s3://{self.name}/{key}"):
-            self.client.delete_object(Bucket=self.name, Key=key)
 
     def delete_all(self, keys: Sequence[str]) -> None:
         """Delete objects, 1,000 a request; one that is not there is no error."""

@@ -9,7 +9,8 @@ from typing import Any
 from fanfold.aws.stack import Stack
 from fanfold.job import Job, canonical
 from fanfold.model import Line, ObjectRef
-from fanfold.steps import Attempt, PartDesk, Setting
+from fanfold.parts import Attempt, PartDesk
+from fanfold.setting import Setting
 from tests.fakes import table_recipe
 
 EXECUTION = "arn:aws:states:us-east-1:000000000000:execution:fanfold-table:many-0123456789abcdef"

@@ -18,7 +18,7 @@ from typing import Any
 from fanfold import errors
 from fanfold.aws.objects import Bucket
 from fanfold.aws.stores import Stores
-from fanfold.steps import PartDesk
+from fanfold.parts import PartDesk
 
 stores = Stores.from_environment()
 plain_put = Bucket.put
@@ -66,9 +66,10 @@ def _run(step: str, event: dict[str, Any], context: Any) -> Any:
             _strike(fault)
         return answer
 
-    def finish(*arguments: Any) -> None:
-        plain_finish(*arguments)
+    def finish(*arguments: Any) -> Any:
+        answer = plain_finish(*arguments)
         _count("made", event["job"], f"{step}/{line}")
+        return answer
 
     if fault and fault["write"] == 0:
         _strike(fault)

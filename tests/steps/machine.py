@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 
 from fanfold import steps
@@ -29,15 +30,42 @@ def resume(round: dict[str, Any], stores: Stores) -> dict[str, Any]:
 
 def once(round: dict[str, Any], stores: Stores) -> dict[str, Any]:
     """Work on the lines of a round, and merge it."""
-    failures = 0
-    for text in stores.work.get(round["plan"]).splitlines():
-        line = json.loads(text)
+    return steps.merge(mapped(round, stores), stores)
+
+
+def mapped(round: dict[str, Any], stores: Stores) -> dict[str, Any]:
+    """Work on the lines of a round; return what its Map hands on to Merge."""
+    lines = [json.loads(text) for text in stores.work.get(round["plan"]).splitlines()]
+    rows: dict[str, list[dict[str, Any]]] = {"SUCCEEDED": [], "FAILED": []}
+    for line in lines:
         step = steps.index if line["role"] == steps.INDEX else steps.work
-        event = {"job": round["job"], "execution": round["execution"], "line": line, "attempt": 1}
+        event = {"job": round["job"], "execution": round["execution"], "line": line}
+        row = {"Input": json.dumps(event), "InputDetails": {"Included": True}, "Name": line["id"]}
         try:
-            step(event, stores)
+            answer = step(event | {"attempt": 1}, stores)
         except FanfoldError as error:
-            failures += 1
-            if failures > round["tolerated_failures"]:
+            rows["FAILED"].append(row | {"Status": "FAILED", "Error": type(error).__name__, "Cause": str(error)})
+            if len(rows["FAILED"]) > round["tolerated_failures"]:
                 raise MapFailed(line["id"]) from error
-    return steps.merge(round, stores)
+        else:
+            rows["SUCCEEDED"].append(row | {"Status": "SUCCEEDED", "Output": json.dumps(answer)})
+    return round | {"manifest": written(stores, round["job"], rows)} if lines else round
+
+
+def written(stores: Stores, job_id: str, rows: dict[str, list[dict[str, Any]]]) -> str:
+    """Write the results of a Map Run's children as its ResultWriter does; return the key of the manifest.
+
+    (https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html)
+    """
+    put, bucket = stores.work.client.put_object, stores.work.name
+    folder = f"jobs/{job_id}/map/{uuid.uuid4()}"
+    files: dict[str, list[dict[str, Any]]] = {"FAILED": [], "PENDING": [], "SUCCEEDED": []}
+    for status, found in rows.items():
+        if found:
+            key = f"{folder}/{status}_0.jsonl"
+            body = "".join(json.dumps(row) + "\n" for row in found).encode()
+            put(Bucket=bucket, Key=key, Body=body)
+            files[status].append({"Key": key, "Size": len(body)})
+    manifest = {"DestinationBucket": bucket, "MapRunArn": "arn:map-run", "ResultFiles": files}
+    put(Bucket=bucket, Key=f"{folder}/manifest.json", Body=json.dumps(manifest).encode())
+    return f"{folder}/manifest.json"
