@@ -20,9 +20,12 @@ NAME_LIMIT = 80
 """Step Functions' limit on an execution's name, in characters."""
 
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
 def canonical(data: Json) -> str:
     """Return the one JSON text of `data`: equal data, equal text."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _encode(data)
 
 
 def digest(data: Json) -> str:

@@ -145,17 +145,9 @@ class Output:
         return sum(len(piece) if isinstance(piece, bytes) else piece.stop - piece.start for piece in self.pieces)
 
 
-def placing(outputs: Sequence[Output]) -> dict[str, Json]:
-    """Return the span of an `index` line that puts outputs in their place, copied inside S3.
-
-    Each of them is one piece of a part, and all have one content type.
-    """
-    pieces = [(output.name, piece) for output in outputs for piece in output.pieces if isinstance(piece, Copied)]
-    assert len(pieces) == len(outputs)
-    return {
-        "place": [[name, piece.key, piece.start, piece.stop] for name, piece in pieces],
-        "type": outputs[0].content_type,
-    }
+def placing(pieces: Sequence[tuple[str, Copied]], content_type: str) -> dict[str, Json]:
+    """Return the span of an `index` line that puts outputs in their place, each one piece, copied inside S3."""
+    return {"place": [[name, piece.key, piece.start, piece.stop] for name, piece in pieces], "type": content_type}
 
 
 @dataclass(frozen=True, slots=True)

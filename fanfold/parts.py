@@ -85,7 +85,7 @@ def places(setting: Setting, line: Line, layout: Json) -> list[str]:
     """
     fingerprint = setting.fingerprint(line, layout)
     reused = setting.job.reuse if line.role != INDEX else ()
-    return [Keys(job_id).part(line, fingerprint) for job_id in (setting.job.id, *reused)]
+    return [Keys(job_id).part(line, fingerprint) for job_id in (setting.keys.job, *reused)]
 
 
 def find_record(setting: Setting, keys: Sequence[str]) -> tuple[str, Json] | None:

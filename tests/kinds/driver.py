@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
 from fanfold.job import canonical
-from fanfold.model import Again, Copied, Folded, Json, Kind, Line, Output, Part, PartObject, Record, Round, placing
+from fanfold.model import Again, Copied, Folded, Json, Kind, Line, Output, Part, PartObject, Record, Round
 
 ROUNDS_LIMIT = 300
 
@@ -135,7 +135,8 @@ def run(
     outputs = {output.name: assembled(output, store) for output in answer.outputs}
     put = [one for lines in rounds for line in lines for one in line.span.get("place", ())]
     placed = [output for output in answer.outputs if output.placed]
-    assert put == [one for output in placed for one in placing([output])["place"]], "what is placed was put there once"
+    copied = [(output.name, piece) for output in placed for piece in output.pieces if isinstance(piece, Copied)]
+    assert put == [[name, one.key, one.start, one.stop] for name, one in copied], "what is placed was put there once"
     return Result(outputs, answer, records, rounds, layouts, reads)
 
 

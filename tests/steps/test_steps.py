@@ -170,13 +170,11 @@ def placing_toy(monkeypatch: pytest.MonkeyPatch) -> None:
             return answer
         copied = [piece for piece in answer.outputs[0].pieces if isinstance(piece, Copied)]
         names = [round.source.read(2 * at, 2 * at + 1).decode() for at in range(len(copied))]
-        placed = [
-            Output(f"{name}.txt", [replace(piece, start=1)], "text/plain", placed=True)
-            for name, piece in zip(names, copied, strict=True)
-        ]
+        pieces = [(f"{name}.txt", replace(piece, start=1)) for name, piece in zip(names, copied, strict=True)]
         asked = [line for line in round.lines[-1] if line.role == "index"]
         if not asked or round.part(asked[0]) is None:
-            return Again([Line(f"{len(round.lines)}-00000", "index", placing(placed))], publishes=True)
+            return Again([Line(f"{len(round.lines)}-00000", "index", placing(pieces, "text/plain"))], publishes=True)
+        placed = [Output(name, [piece], "text/plain", placed=True) for name, piece in pieces]
         return replace(answer, outputs=[*answer.outputs, *placed])
 
     monkeypatch.setattr(toy, "merge", merge)

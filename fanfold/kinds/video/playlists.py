@@ -7,18 +7,16 @@ in a folder whose name tells them from any other version's: so a playlist never 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
-from math import ceil
 
 from fanfold.kinds.video.files import mux_track
 from fanfold.kinds.video.media import Media
 from fanfold.kinds.video.muxing import MuxTrack, ftyp, moov
 from fanfold.kinds.video.tracks import Stored, Whole
-from fanfold.model import Json, Output, placing
+from fanfold.model import Copied, Json, Output, placing
 
 PLAYLIST, SEGMENT = "application/vnd.apple.mpegurl", "video/iso.segment"
 
@@ -49,23 +47,38 @@ class Track:
         return f"{self.name}-{self.version}"
 
     @cached_property
-    def lengths(self) -> list[Fraction]:
-        """The seconds of each fragment: until the next one begins."""
+    def ticks(self) -> list[int]:
+        """How long each fragment is, in ticks of the track: until the next one begins."""
         whole, stored = self.whole, [one for _, one in self.stored]
         starts = [max(one.start, whole.begins) for one in stored]
         ends = max(starts[-1], min(whole.ends, stored[-1].stop))
-        return [Fraction(after - before, whole.timescale) for before, after in pairwise([*starts, ends])]
+        return [after - before for before, after in pairwise([*starts, ends])]
 
-    @property
+    @cached_property
+    def sizes(self) -> list[int]:
+        """The bits of each fragment."""
+        return [8 * one.fragment_bytes for _, one in self.stored]
+
+    @cached_property
     def peak(self) -> int:
         """The bits a second of the largest fragment, as a player must be ready for."""
-        pairs = zip(self.stored, self.lengths, strict=True)
-        return ceil(max((one.fragment_bytes * 8 / length for (_, one), length in pairs if length), default=1))
+        scale, pairs = self.whole.timescale, zip(self.sizes, self.ticks, strict=True)
+        return max((_ceil(bits * scale, ticks) for bits, ticks in pairs if ticks), default=1)
 
-    @property
+    @cached_property
     def mean(self) -> int:
         """The bits a second of all of it."""
-        return ceil(sum(one.fragment_bytes for _, one in self.stored) * 8 / (sum(self.lengths) or 1))
+        scale = self.whole.timescale
+        return _ceil(sum(self.sizes) * scale, sum(self.ticks) or scale)
+
+    def fragments(self, name: str) -> list[tuple[str, Copied]]:
+        """Return the name of each fragment among the outputs of a rendition, and where it lies in the work bucket."""
+        folder = f"{name}/{self.folder}"
+        return [(f"{folder}/{number:05}.m4s", one.fragment) for number, one in self.stored]
+
+
+def _ceil(bits: int, ticks: int) -> int:
+    return -(-bits // ticks)
 
 
 def tracks(media: Media, wholes: Sequence[Whole]) -> list[Track]:
@@ -78,28 +91,43 @@ def tracks(media: Media, wholes: Sequence[Whole]) -> list[Track]:
 
 def target_s(found: Iterable[Track]) -> int:
     """Return what no fragment is longer than, in seconds: of all playlists between which a player changes (6.2.4)."""
-    return max(1, ceil(max(length for track in found for length in track.lengths)))
+    return max(1, *(_ceil(max(track.ticks), track.whole.timescale) for track in found))
 
 
 def outputs(name: str, media: Media, found: Sequence[Track], longest_s: int) -> Iterator[Output]:
-    """Yield the playlists, heads and fragments of the tracks of a rendition."""
+    """Yield the playlists and heads of the tracks of a rendition."""
     for track in found:
         yield playlist(f"{name}/{track.name}.m3u8", _lines(track, longest_s))
-        yield Output(f"{name}/{track.folder}/init.mp4", [head(media, track.whole)], "video/mp4")
-        for number, stored in track.stored:
-            yield Output(f"{name}/{track.folder}/{number:05}.m4s", [stored.fragment], SEGMENT, placed=True)
+        yield Output(_head(name, track), [head(media, track.whole)], "video/mp4")
+
+
+def with_fragments(outputs: Sequence[Output], streamed: Mapping[str, Sequence[Track]]) -> Iterator[Output]:
+    """Yield outputs, and behind each head the fragments of its track, which are in their place.
+
+    streamed: the tracks of renditions, by their names.
+    """
+    by_head = {_head(name, track): (name, track) for name, tracks in streamed.items() for track in tracks}
+    for output in outputs:
+        yield output
+        if found := by_head.get(output.name):
+            name, track = found
+            yield from (Output(named, [piece], SEGMENT, placed=True) for named, piece in track.fragments(name))
+
+
+def spans(streamed: Mapping[str, Sequence[Track]]) -> Iterator[dict[str, Json]]:
+    """Yield the spans of the lines that put fragments in their place."""
+    placed = [one for name, tracks in streamed.items() for track in tracks for one in track.fragments(name)]
+    for start in range(0, len(placed), PLACED_A_LINE):
+        yield placing(placed[start : start + PLACED_A_LINE], SEGMENT)
+
+
+def _head(name: str, track: Track) -> str:
+    return f"{name}/{track.folder}/init.mp4"
 
 
 def playlist(name: str, lines: Iterable[str]) -> Output:
     """Return a playlist of these lines."""
     return Output(name, ["".join(f"{line}\n" for line in lines).encode()], PLAYLIST)
-
-
-def spans(outputs: Sequence[Output]) -> Iterator[dict[str, Json]]:
-    """Yield the spans of the lines that put fragments in their place."""
-    placed = [output for output in outputs if output.placed]
-    for start in range(0, len(placed), PLACED_A_LINE):
-        yield placing(placed[start : start + PLACED_A_LINE])
 
 
 def head(media: Media, whole: Whole) -> bytes:
@@ -124,7 +152,7 @@ def _lines(track: Track, longest_s: int) -> Iterator[str]:
     yield f"#EXT-X-TARGETDURATION:{longest_s}"
     yield "#EXT-X-PLAYLIST-TYPE:VOD"
     yield f'#EXT-X-MAP:URI="{track.folder}/init.mp4"'
-    for (number, _), length in zip(track.stored, track.lengths, strict=True):
-        yield f"#EXTINF:{float(length):.6f},"
-        yield f"{track.folder}/{number:05}.m4s"
+    folder, timescale = track.folder, track.whole.timescale
+    for (number, _), ticks in zip(track.stored, track.ticks, strict=True):
+        yield f"#EXTINF:{ticks / timescale:.6f},\n{folder}/{number:05}.m4s"
     yield "#EXT-X-ENDLIST"
