@@ -1,4 +1,4 @@
-"""Wraps the real handlers, counts calls and the parts made, and fails as objects in the work bucket tell it to.
+"""Wraps the real handlers, counts calls, parts made and records asked for, and fails as objects in S3 tell it to.
 
 Goes into the functions' package beside `handlers/`: nothing of it is in the product.
 
@@ -22,6 +22,7 @@ from fanfold.parts import PartDesk
 
 stores = Stores.from_environment()
 plain_put = Bucket.put
+plain_find = Bucket.find
 plain_finish = PartDesk.finish
 CHAOS = "jobs/chaos/"
 """Below `jobs/`, where every function's role may read and write."""
@@ -29,7 +30,7 @@ CHAOS = "jobs/chaos/"
 
 def _take(step: str, line: str) -> dict[str, Any] | None:
     key = f"{CHAOS}faults/{step}/{line}"
-    found = stores.work.find(key)
+    found = plain_find(stores.work, key)
     if not found:
         return None
     fault = dict(json.loads(found))
@@ -71,14 +72,21 @@ def _run(step: str, event: dict[str, Any], context: Any) -> Any:
         _count("made", event["job"], f"{step}/{line}")
         return answer
 
+    def find(bucket: Bucket, key: str) -> bytes | None:
+        if "/parts/" in key:
+            _count("asked", event["job"], f"{step}/{line}")
+        return plain_find(bucket, key)
+
     if fault and fault["write"] == 0:
         _strike(fault)
     Bucket.put = lambda *arguments, **named: write(plain_put, *arguments, **named)  # type: ignore[method-assign]
+    Bucket.find = find  # type: ignore[method-assign]
     PartDesk.finish = finish  # type: ignore[method-assign]
     try:
         return importlib.import_module(f"handlers.{step}").handler(event, context)
     finally:
         Bucket.put = plain_put  # type: ignore[method-assign]
+        Bucket.find = plain_find  # type: ignore[method-assign]
         PartDesk.finish = plain_finish  # type: ignore[method-assign]
 
 

@@ -58,6 +58,10 @@ class Lab:
         """Return how often the part of each line was made, and not found done: `work/0-00003`."""
         return self._counted("made", job)
 
+    def asked(self, job: str) -> Counter[str]:
+        """Return for how many records of parts each call of a step asked, one by one: `merge/0`, of round 0."""
+        return self._counted("asked", job)
+
     def settled(self, job: str, struck: str, seconds: float = 30) -> None:
         """Wait for the workers that a failed Map left running, as it does on AWS: all but the struck line's finish."""
         deadline, looked = time.monotonic() + seconds, None

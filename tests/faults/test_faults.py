@@ -94,6 +94,9 @@ def test_a_poison_chunk_fails_the_job_and_a_replay_runs_only_what_had_not_finish
     assert got(lab, "strict/poison.csv") == expected(body)
     only_unfinished_ran(lab, item["job"], plan, done)
     assert not any(call.startswith("split/") for call in added(before, lab.calls(item["job"])))
+    # A redriven Map writes down what all of its children answered.
+    assert lab.asked(item["job"])["work/0-00003"] == 1
+    assert lab.asked(item["job"])["merge/0"] == 0
 
 
 def test_a_poison_chunk_within_what_is_tolerated_leaves_a_partial_result_that_names_it(lab: Lab) -> None:
@@ -105,6 +108,7 @@ def test_a_poison_chunk_within_what_is_tolerated_leaves_a_partial_result_that_na
     [missing] = result["missing"]
     assert missing["error"]["message"] == "struck by a test"
     assert result["chunks"]["failed"] == 1
+    assert lab.asked(item["job"])["merge/0"] == 1, "for the part of what failed"
     lost = body[missing["start"] : missing["stop"]]
     rows = got(lab, "lenient/poison.csv")
     wanted = expected(body)

@@ -12,6 +12,7 @@ import jsonata
 import pytest
 
 from fanfold import errors, steps
+from fanfold.job import Keys
 from fanfold.kinds.image import staging
 from fanfold.kinds.table import planning
 from fanfold.kinds.video import describing, media
@@ -183,6 +184,10 @@ def test_a_plan_with_no_line_goes_to_merge_at_once() -> None:
     assert STATES["Any chunks?"]["Default"] == "Merge"
 
 
+def test_the_map_writes_what_merge_reads_line_by_line() -> None:
+    assert STATES["Process"]["ResultWriter"]["WriterConfig"] == {"Transformation": "NONE", "OutputType": "JSONL"}
+
+
 def test_another_round_goes_back_to_process_and_an_end_does_not() -> None:
     (rule,) = STATES["Again?"]["Choices"]
     assert rule["Next"] == "Process"
@@ -203,12 +208,18 @@ def test_a_worker_is_told_its_job_its_execution_its_line_and_which_attempt_this_
     assert steps.Attempt(told).number == 3
 
 
-def test_split_is_told_the_execution_and_the_round_passes_through_the_map() -> None:
+def test_split_is_told_the_execution_and_the_map_hands_on_the_round_and_where_its_results_are() -> None:
     split = STATES["Split"]["Arguments"]["Payload"]
     told = evaluate(split, {"input": {"job": "j"}, "context": {"Execution": {"Id": "arn"}}})
     assert told == {"job": "j", "execution": "arn"}
-    outer = {"input": {"round": 1, "concurrency": 4, "tolerated_failures": 1}, "result": {"ResultWriterDetails": {}}}
+    key = "jobs/j/map/1b2c/manifest.json"
+    outer = {
+        "input": {"job": "j", "round": 1, "manifests": [None], "concurrency": 4, "tolerated_failures": 1},
+        "result": {"MapRunArn": "arn", "ResultWriterDetails": {"Bucket": "work", "Key": key}},
+    }
     process = STATES["Process"]
-    assert evaluate(process["Output"], outer) == outer["input"]
+    assert evaluate(process["Output"], outer) == outer["input"] | {"manifest": key}
+    prefix = evaluate(process["ResultWriter"]["Arguments"]["Prefix"], outer)
+    assert f"{prefix}/" == Keys("j").results
     assert evaluate(process["MaxConcurrency"], outer) == 4
     assert evaluate(process["ToleratedFailureCount"], outer) == 1

@@ -28,6 +28,7 @@ from tests.kinds.image.pictures import picture, saved
 from tests.kinds.video.clips import clip
 from tests.stack import template
 from tests.stack.calls import ACCOUNT, MACHINE_ARNS, Need, Watched, allowed
+from tests.steps import machine
 
 EXECUTION_ARN = f"arn:aws:states:{ACCOUNT}:execution:table:orders-a"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -141,12 +142,13 @@ def run(stores: Stores, watched: Watched, told: dict[str, Any]) -> dict[str, Any
     split, merge = f"{kind.capitalize()}Split", f"{kind.capitalize()}Merge"
     with watched.as_function(split):
         answer = steps.split(told | {"execution": EXECUTION_ARN}, stores)
+
+    def worked(event: dict[str, Any], stores: Stores) -> dict[str, Any]:
+        with watched.as_function(kind.capitalize() + event["line"]["role"].capitalize()):
+            return machine.worked(event, stores)
+
     while answer["again"]:
-        for text in stores.work.get(answer["plan"]).splitlines():
-            line = json.loads(text)
-            event = {"job": answer["job"], "execution": EXECUTION_ARN, "line": line, "attempt": 1}
-            with watched.as_function(kind.capitalize() + line["role"].capitalize()):
-                (steps.index if line["role"] == steps.INDEX else steps.work)(event, stores)
+        answer = machine.mapped(answer, stores, worked)
         with watched.as_function(merge):
             answer = steps.merge(answer, stores)
     return answer

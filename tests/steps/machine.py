@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from fanfold import steps
 from fanfold.aws.stores import Stores
 from fanfold.errors import FanfoldError
 from fanfold.job import Job
+
+Worker = Callable[[dict[str, Any], Stores], dict[str, Any]]
 
 
 class MapFailed(Exception):
@@ -33,16 +36,21 @@ def once(round: dict[str, Any], stores: Stores) -> dict[str, Any]:
     return steps.merge(mapped(round, stores), stores)
 
 
-def mapped(round: dict[str, Any], stores: Stores) -> dict[str, Any]:
+def worked(event: dict[str, Any], stores: Stores) -> dict[str, Any]:
+    """Answer as the worker of a line does."""
+    step = steps.index if event["line"]["role"] == steps.INDEX else steps.work
+    return step(event, stores)
+
+
+def mapped(round: dict[str, Any], stores: Stores, worked: Worker = worked) -> dict[str, Any]:
     """Work on the lines of a round; return what its Map hands on to Merge."""
     lines = [json.loads(text) for text in stores.work.get(round["plan"]).splitlines()]
     rows: dict[str, list[dict[str, Any]]] = {"SUCCEEDED": [], "FAILED": []}
     for line in lines:
-        step = steps.index if line["role"] == steps.INDEX else steps.work
         event = {"job": round["job"], "execution": round["execution"], "line": line}
         row = {"Input": json.dumps(event), "InputDetails": {"Included": True}, "Name": line["id"]}
         try:
-            answer = step(event | {"attempt": 1}, stores)
+            answer = worked(event | {"attempt": 1}, stores)
         except FanfoldError as error:
             rows["FAILED"].append(row | {"Status": "FAILED", "Error": type(error).__name__, "Cause": str(error)})
             if len(rows["FAILED"]) > round["tolerated_failures"]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +97,43 @@ def test_no_media_passes_through_merge(stores: Stores, monkeypatch: pytest.Monke
     job = job_of(stores, clip("plain.mp4", 4))
     round = steps.split(job.to_json() | {"execution": "e"}, stores)
     while round["again"]:
-        for text in stores.work.get(round["plan"]).splitlines():
-            line = json.loads(text)
-            step = steps.index if line["role"] == steps.INDEX else steps.work
-            step({"job": job.id, "execution": "e", "line": line, "attempt": 1}, stores)
+        round = machine.mapped(round, stores)
         with monkeypatch.context() as patch:
             for name in ("read", "copy"):
                 patch.setattr(Bucket, name, None)
             round = steps.merge(round, stores)
     assert round["status"] == "SUCCEEDED"
+
+
+def fragments(folder: str, there: dict[str, bytes], kind: str) -> list[tuple[Fraction, Fraction, int]]:
+    """Return of every fragment in a folder when it begins, when it is over, and its bytes: as a demuxer has it."""
+    found = []
+    for name in sorted(name for name in there if name.startswith(folder) and name.endswith(".m4s")):
+        with av.open(io.BytesIO(there[f"{folder}/init.mp4"] + there[name])) as opened:
+            packets = [one for one in opened.demux(**{kind: 0}) if one.size and one.pts is not None and one.time_base]
+        shown = [(one.pts * one.time_base, (one.pts + one.duration) * one.time_base, one.size) for one in packets]
+        found.append((min(one[0] for one in shown), max(one[1] for one in shown), sum(one[2] for one in shown)))
+    return found
+
+
+def test_a_playlist_says_how_long_uneven_fragments_are_and_the_most_bits_a_second(stores: Stores) -> None:
+    """Of pictures at uneven times, cut unevenly at keyframes, with sound that is encoded in one run."""
+    job = job_of(stores, clip("variable.mp4", 7), segment="2s")
+    machine.run(job, stores)
+    prefix = job.output_key("live/")
+    there = {key.removeprefix(prefix): stores.outputs.get(key) for key in stores.outputs.keys(prefix)}
+    rates = {}
+    for track, kind in (("video", "video"), ("audio-0", "audio")):
+        [folder] = {name.partition("/")[0] for name in there if name.startswith(f"{track}-") and "/" in name}
+        found = fragments(folder, there, kind)
+        # A fragment lasts until the next one begins; what comes before 0 only makes a decoder ready.
+        starts = [max(start, Fraction(0)) for start, _, _ in found] + [found[-1][1]]
+        lengths = [after - before for before, after in pairwise(starts)]
+        listed = re.findall(r"#EXTINF:(.*),\n(.*)\n", there[f"{track}.m3u8"].decode())
+        assert [name for _, name in listed] == sorted(n for n in there if n.startswith(folder) and n.endswith("m4s"))
+        if track == "video":
+            assert len(set(lengths)) > 1, "they are uneven"
+        assert [length for length, _ in listed] == [f"{float(length):.6f}" for length in lengths]
+        assert f"#EXT-X-TARGETDURATION:{ceil(max(lengths))}\n" in there[f"{track}.m3u8"].decode()
+        rates[track] = max(size * 8 / length for (_, _, size), length in zip(found, lengths, strict=True))
+    assert f"BANDWIDTH={sum(map(ceil, rates.values()))}," in there["index.m3u8"].decode()
