@@ -14,7 +14,7 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from fanfold import intake, steps, watch
+from fanfold import intake, publishing, steps, watch
 from fanfold.aws import rekognition, transcribe
 from fanfold.aws.objects import PART_MIN_BYTES
 from fanfold.aws.stores import Stores
@@ -228,6 +228,8 @@ def watched(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Watched:
         assert run(stores, found, told_of_photo)["status"] == "SUCCEEDED"
     for talk in TALKS:
         told_of_talk = take_in(stores, found, upload(stores, "talks/a.mp4", talk))
+        # As another one left it that did not live to publish: Merge reads what is on it, and deletes that.
+        publishing.placed(stores, Job.from_json(told_of_talk)).write("lost", [("live/lost/00000.m4s",)])
         assert run(stores, found, told_of_talk)["status"] == "SUCCEEDED"
     told_of_german = take_in(stores, found, upload(stores, "german/a.mp4", TALKS[0]))
     assert run(stores, found, told_of_german)["status"] == "SUCCEEDED"

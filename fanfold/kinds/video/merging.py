@@ -25,7 +25,6 @@ from fanfold.kinds.video.choosing import copies_audio, has_audio
 from fanfold.kinds.video.media import ROLE, Media
 from fanfold.kinds.video.recipe import Rendition
 from fanfold.kinds.video.tracks import Whole
-from fanfold.kinds.video.variants import Text
 from fanfold.model import Again, Folded, Json, Line, Output, Part, Round
 
 INDEX = "index"
@@ -56,25 +55,26 @@ def merge(round: Round) -> Again | Folded:
     told = telling.told(round)
     outputs = [output for one in round.recipe.renditions for output in _rendition(media, one, wholes[one.name], parts)]
     streamed = {
-        one.name: playlists.tracks(media, wholes[one.name])
+        one.name: playlists.tracks(one.name, media, wholes[one.name])
         for one in round.recipe.renditions
         if one.format == "hls" and wholes[one.name]
     }
-    outputs += _playlists(layout, media, streamed, told.texts)
+    listed = [track for found in streamed.values() for track in found]
+    outputs += _playlists(layout, media, streamed, playlists.target_s(listed), told.texts) if listed else ()
     outputs += told.outputs
     if round.recipe.metadata:
         outputs.insert(0, Output("metadata.json", [_text(layout["described"])], "application/json"))
     spans, places = telling.recorded(round)
     if round.recipe.metadata:
         spans.insert(0, {"outputs": [output.name for output in outputs]})
-    spans += playlists.spans(streamed)
+    spans += playlists.spans(listed)
     done = _done(round)
     if left := [span for span in spans if span not in done]:
         return Again(_numbered(round, [(INDEX, span) for span in left]), layout | places, publishes=True)
     repaired = sum("prepare" in line.span for lines in round.lines[1:] for line in lines)
     left_out = [name for name, found in wholes.items() if not found]
     stats = _stats(layout, media) | told.stats | ({"left_out": left_out} if left_out else {})
-    outputs = list(playlists.with_fragments(outputs, streamed))
+    outputs = list(playlists.with_fragments(outputs, listed))
     return Folded(outputs, stats, repaired=repaired)
 
 
@@ -158,17 +158,19 @@ def _rendition(media: Media, rendition: Rendition, wholes: Sequence[Whole], part
 
 
 def _playlists(
-    layout: Json, media: Media, streamed: Mapping[str, Sequence[playlists.Track]], texts: Sequence[Text]
+    layout: Json,
+    media: Media,
+    streamed: Mapping[str, Sequence[playlists.Track]],
+    longest_s: int,
+    texts: Sequence[variants.Text],
 ) -> Iterator[Output]:
     """Yield playlists and heads of all renditions that are streamed."""
-    if streamed:
-        longest_s = playlists.target_s(track for tracks in streamed.values() for track in tracks)
-        described = {one["index"]: one for one in layout["described"]["streams"]}
-        colour = described[media.video.index].get("colour", {}) if media.video else {}
-        shown = [variants.Shown(name, tracks) for name, tracks in streamed.items()]
-        yield from variants.outputs(media, shown, texts, colour.get("transfer"))
-        for name, tracks in streamed.items():
-            yield from playlists.outputs(name, media, tracks, longest_s)
+    described = {one["index"]: one for one in layout["described"]["streams"]}
+    colour = described[media.video.index].get("colour", {}) if media.video else {}
+    shown = [variants.Shown(name, listed) for name, listed in streamed.items()]
+    yield from variants.outputs(media, shown, texts, colour.get("transfer"))
+    for listed in streamed.values():
+        yield from playlists.outputs(media, listed, longest_s)
 
 
 def _certify(pictures: Whole) -> None:

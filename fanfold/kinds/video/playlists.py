@@ -7,7 +7,7 @@ in a folder whose name tells them from any other version's: so a playlist never 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -28,6 +28,7 @@ PLACED_A_LINE = 100
 class Track:
     """The pictures of a rendition, or one of its sounds, as a playlist of its own."""
 
+    rendition: str
     name: str
     whole: Whole
 
@@ -44,7 +45,19 @@ class Track:
 
     @property
     def folder(self) -> str:
+        """Where its head and its fragments are put, beside its playlist."""
         return f"{self.name}-{self.version}"
+
+    @property
+    def head(self) -> str:
+        """The name of its head among the outputs."""
+        return f"{self.rendition}/{self.folder}/init.mp4"
+
+    @cached_property
+    def fragments(self) -> list[tuple[str, Copied]]:
+        """The name of each fragment among the outputs, and where it lies in the work bucket."""
+        folder = f"{self.rendition}/{self.folder}"
+        return [(f"{folder}/{number:05}.m4s", one.fragment) for number, one in self.stored]
 
     @cached_property
     def ticks(self) -> list[int]:
@@ -71,58 +84,45 @@ class Track:
         scale = self.whole.timescale
         return _ceil(sum(self.sizes) * scale, sum(self.ticks) or scale)
 
-    def fragments(self, name: str) -> list[tuple[str, Copied]]:
-        """Return the name of each fragment among the outputs of a rendition, and where it lies in the work bucket."""
-        folder = f"{name}/{self.folder}"
-        return [(f"{folder}/{number:05}.m4s", one.fragment) for number, one in self.stored]
-
 
 def _ceil(bits: int, ticks: int) -> int:
     return -(-bits // ticks)
 
 
-def tracks(media: Media, wholes: Sequence[Whole]) -> list[Track]:
+def tracks(rendition: str, media: Media, wholes: Sequence[Whole]) -> list[Track]:
     """Return the tracks of a rendition by their names."""
     return [
-        Track("video" if whole.stream.kind == "video" else f"audio-{media.audio.index(whole.stream)}", whole)
+        Track(rendition, "video" if whole.stream.kind == "video" else f"audio-{media.audio.index(whole.stream)}", whole)
         for whole in wholes
     ]
 
 
-def target_s(found: Iterable[Track]) -> int:
+def target_s(found: Sequence[Track]) -> int:
     """Return what no fragment is longer than, in seconds: of all playlists between which a player changes (6.2.4)."""
     return max(1, *(_ceil(max(track.ticks), track.whole.timescale) for track in found))
 
 
-def outputs(name: str, media: Media, found: Sequence[Track], longest_s: int) -> Iterator[Output]:
+def outputs(media: Media, found: Sequence[Track], longest_s: int) -> Iterator[Output]:
     """Yield the playlists and heads of the tracks of a rendition."""
     for track in found:
-        yield playlist(f"{name}/{track.name}.m3u8", _lines(track, longest_s))
-        yield Output(_head(name, track), [head(media, track.whole)], "video/mp4")
+        yield playlist(f"{track.rendition}/{track.name}.m3u8", _lines(track, longest_s))
+        yield Output(track.head, [head(media, track.whole)], "video/mp4")
 
 
-def with_fragments(outputs: Sequence[Output], streamed: Mapping[str, Sequence[Track]]) -> Iterator[Output]:
-    """Yield outputs, and behind each head the fragments of its track, which are in their place.
-
-    streamed: the tracks of renditions, by their names.
-    """
-    by_head = {_head(name, track): (name, track) for name, tracks in streamed.items() for track in tracks}
+def with_fragments(outputs: Sequence[Output], found: Sequence[Track]) -> Iterator[Output]:
+    """Yield outputs, and behind each head the fragments of its track, which are in their place."""
+    by_head = {track.head: track for track in found}
     for output in outputs:
         yield output
-        if found := by_head.get(output.name):
-            name, track = found
-            yield from (Output(named, [piece], SEGMENT, placed=True) for named, piece in track.fragments(name))
+        if track := by_head.get(output.name):
+            yield from (Output(name, [piece], SEGMENT, placed=True) for name, piece in track.fragments)
 
 
-def spans(streamed: Mapping[str, Sequence[Track]]) -> Iterator[dict[str, Json]]:
+def spans(found: Sequence[Track]) -> Iterator[dict[str, Json]]:
     """Yield the spans of the lines that put fragments in their place."""
-    placed = [one for name, tracks in streamed.items() for track in tracks for one in track.fragments(name)]
+    placed = [one for track in found for one in track.fragments]
     for start in range(0, len(placed), PLACED_A_LINE):
         yield placing(placed[start : start + PLACED_A_LINE], SEGMENT)
-
-
-def _head(name: str, track: Track) -> str:
-    return f"{name}/{track.folder}/init.mp4"
 
 
 def playlist(name: str, lines: Iterable[str]) -> Output:
