@@ -31,9 +31,7 @@ from fanfold.model import Again, Folded, Line, Part, PartObject, Round  # noqa: 
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 RENDITIONS = [{"name": "web", "height": 360, "crf": 23}]
-HLS = [{"name": "live", "format": "hls"}]
 SCALED_SEGMENT_S = 4
-MERGED, MERGED_SEGMENT_S = (10, 100, 1000), 10
 SETTINGS = "-vf scale=640:360:flags=bicubic -pix_fmt yuv420p -c:v libx264 -preset medium -crf 23 -c:a copy"
 
 
@@ -99,9 +97,7 @@ def in_segments(path: Path, recipe: VideoRecipe, folder: Path, workers: int) -> 
     merging = {"wall_s": 0.0, "cpu_s": 0.0}
     with ProcessPoolExecutor(workers) as pool:
         while True:
-            asked = [line for line in rounds[-1] if line.role != "index"]
-            waiting = [pool.submit(work, path, recipe, layouts[line.layout], line, folder) for line in asked]
-            parts.update((line.id, Part(line, {}, {}, "", 1, 0.0)) for line in rounds[-1] if line.role == "index")
+            waiting = [pool.submit(work, path, recipe, layouts[line.layout], line, folder) for line in rounds[-1]]
             for done in waiting:
                 part, used = done.result()
                 parts[part.line.id] = part
@@ -204,32 +200,11 @@ def scaled(folder: Path) -> dict[str, Any]:
     return {name: found[name] for name in ("planning_s", "merging_s", "parts_s")}
 
 
-def merged(folder: Path) -> dict[str, Any]:
-    """Merge HLS of ever more segments; the first time, which loads the modules, counts for nothing."""
-    path = clip(folder / "small.mp4", MERGED_SEGMENT_S * MERGED[0], "160x90")
-    recipe = VideoRecipe.model_validate({"segment": f"{MERGED_SEGMENT_S}s", "metadata": False, "renditions": HLS})
-    lengths = {}
-    for count in (MERGED[0], *MERGED):
-        long = repeated(path, count // MERGED[0], folder / f"{count}.mp4")
-        found = in_segments(long, recipe, folder, min(2, os.cpu_count() or 1))
-        written = [output for output in found["folded"].outputs if not output.placed]
-        lengths[str(count)] = {
-            "merging_s": found["merging_s"],
-            "placed": len(found["folded"].outputs) - len(written),
-            "placed_bytes": sum(output.size_bytes for output in found["folded"].outputs if output.placed),
-            "written": len(written),
-            "written_bytes": sum(output.size_bytes for output in written),
-            "copied": sum(not isinstance(piece, bytes) for output in written for piece in output.pieces),
-        }
-    return lengths
-
-
 def measure(seconds: int, segment: str) -> dict[str, Any]:
     """Measure all claims."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        encoded = beside_ffmpeg(folder, seconds, segment)
-        return encoded | {"scaled": scaled(folder), "merged": merged(folder)}
+        return beside_ffmpeg(folder, seconds, segment) | {"scaled": scaled(folder)}
 
 
 def finished_s(parts: list[float], workers: int) -> float:
@@ -254,15 +229,7 @@ def text(found: dict[str, Any]) -> str:
         f"{ours['cpu_s'] / whole['cpu_s']:7.2f} x CPU  claimed 1.10 x",
         "",
         *scaling(found["scaled"]),
-        "",
-        f"HLS of segments of {MERGED_SEGMENT_S} s with sound: what Merge takes, and what it writes",
     ]
-    for count, one in found["merged"].items():
-        assert not one["copied"], "a byte of media passes through Merge"
-        lines.append(
-            f"{count:>6} segments {one['merging_s'] * 1000:8.1f} ms  {one['written']} objects of "
-            f"{one['written_bytes']:,} bytes; {one['placed']:,} of {one['placed_bytes']:,} bytes are put in their place"
-        )
     return "\n".join(lines)
 
 

@@ -111,8 +111,8 @@ def fragments(folder: str, there: dict[str, bytes], kind: str) -> list[tuple[Fra
     for name in sorted(name for name in there if name.startswith(folder) and name.endswith(".m4s")):
         with av.open(io.BytesIO(there[f"{folder}/init.mp4"] + there[name])) as opened:
             packets = [one for one in opened.demux(**{kind: 0}) if one.size and one.pts is not None and one.time_base]
-        shown = [(one.pts * one.time_base, (one.pts + one.duration) * one.time_base, one.size) for one in packets]
-        found.append((min(one[0] for one in shown), max(one[1] for one in shown), sum(one[2] for one in shown)))
+        shown = [(one.pts * one.time_base, (one.pts + one.duration) * one.time_base) for one in packets]
+        found.append((min(one[0] for one in shown), max(one[1] for one in shown), len(there[name])))
     return found
 
 
@@ -122,7 +122,7 @@ def test_a_playlist_says_how_long_uneven_fragments_are_and_the_most_bits_a_secon
     machine.run(job, stores)
     prefix = job.output_key("live/")
     there = {key.removeprefix(prefix): stores.outputs.get(key) for key in stores.outputs.keys(prefix)}
-    rates = {}
+    rates, means, longest = [], [], Fraction(0)
     for track, kind in (("video", "video"), ("audio-0", "audio")):
         [folder] = {name.partition("/")[0] for name in there if name.startswith(f"{track}-") and "/" in name}
         found = fragments(folder, there, kind)
@@ -134,6 +134,10 @@ def test_a_playlist_says_how_long_uneven_fragments_are_and_the_most_bits_a_secon
         if track == "video":
             assert len(set(lengths)) > 1, "they are uneven"
         assert [length for length, _ in listed] == [f"{float(length):.6f}" for length in lengths]
-        assert f"#EXT-X-TARGETDURATION:{ceil(max(lengths))}\n" in there[f"{track}.m3u8"].decode()
-        rates[track] = max(size * 8 / length for (_, _, size), length in zip(found, lengths, strict=True))
-    assert f"BANDWIDTH={sum(map(ceil, rates.values()))}," in there["index.m3u8"].decode()
+        longest = max(longest, *lengths)
+        rates.append(max(size * 8 / length for (_, _, size), length in zip(found, lengths, strict=True)))
+        means.append(sum(size for _, _, size in found) * 8 / sum(lengths))
+    for track in ("video", "audio-0"):
+        assert f"#EXT-X-TARGETDURATION:{ceil(longest)}\n" in there[f"{track}.m3u8"].decode()
+    told = f"BANDWIDTH={sum(map(ceil, rates))},AVERAGE-BANDWIDTH={sum(map(ceil, means))},"
+    assert told in there["index.m3u8"].decode()
