@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from av.stream import Disposition
 from pydantic import ValidationError
 
 from fanfold import kinds
+from fanfold.kinds.video import encoding
 from fanfold.kinds.video.media import Media
 from fanfold.kinds.video.reading import read_segment
 from fanfold.kinds.video.recipe import VideoRecipe
@@ -227,3 +229,18 @@ def test_hdr_is_kept(tmp_path: Path) -> None:
         assert (frame.color_primaries, frame.color_trc, frame.colorspace) == (9, 16, 9)
         told = {side.type.name for side in frame.side_data}
         assert {"MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"} <= told or not frame.key_frame
+
+
+def test_a_segment_is_encoded_to_the_same_bytes_however_busy_the_machine_is() -> None:
+    """What a retry writes must be what the record of the try before it says."""
+    source = CountingSource(clip("plain.mp4"))
+    recipe = VideoRecipe.model_validate({"segment": "2s", "renditions": [{"name": "web"}]})
+    plan = VIDEO.plan(source, recipe)
+    media, rendition = Media.from_json(plan.layout["media"]), recipe.renditions[0]
+
+    def encoded(_: int) -> bytes:
+        return encoding.encode_pictures(read_segment(source, media, plan.lines[0].span), rendition).data
+
+    # Of the thread that looks ahead one in twelve differed.
+    with ThreadPoolExecutor(6) as pool:
+        assert len(set(pool.map(encoded, range(24)))) == 1
