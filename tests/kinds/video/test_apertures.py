@@ -21,17 +21,7 @@ from tests.kinds.video.probes import complaints, psnr
 
 VIDEO = kinds.get("video")
 
-RECIPE = {
-    "segment": "1s",
-    "posters": {"every": "1s", "width": 120},
-    "renditions": [
-        {"name": "copy"},
-        {"name": "web", "height": 60},
-        {"name": "same", "crf": 20},
-        {"name": "open", "format": "webm"},
-        {"name": "live", "format": "hls"},
-    ],
-}
+RENDITIONS = [{"name": "copy"}, {"name": "web", "height": 60}, {"name": "live", "format": "hls"}]
 
 Numbers = tuple[int, int, int, int, int, int, int, int]
 
@@ -67,15 +57,16 @@ def test_what_is_cut_off_is_shown_nowhere(tmp_path: Path, name: str) -> None:
     source.with_suffix(".mp4").write_bytes(opened(clip(name.replace("cropped.mkv", "silent.mp4"), 2), numbers))
     if name == "cropped.mkv":
         run_ffmpeg("-i", str(source.with_suffix(".mp4")), "-c", "copy", str(source))
-    outputs = run(VIDEO, source.read_bytes(), VideoRecipe.model_validate(RECIPE), seed=1).outputs
+    sizes = {"copy.mp4": (120, 90), "web.mp4": (80, 60)}
+    renditions = RENDITIONS
+    if name == "vp9.mp4":
+        sizes["open.webm"] = (120, 90)
+        renditions = [*renditions, {"name": "open", "format": "webm"}]
+    recipe = {"segment": "2s", "posters": {"every": "1s", "width": 120}, "renditions": renditions}
+    outputs = run(VIDEO, source.read_bytes(), VideoRecipe.model_validate(recipe), seed=1).outputs
     shown = first(source)
     assert shown.size == (120, 90)
-    for output, size in {
-        "copy.mp4": (120, 90),
-        "web.mp4": (80, 60),
-        "same.mp4": (120, 90),
-        "open.webm": (120, 90),
-    }.items():
+    for output, size in sizes.items():
         (tmp_path / output).write_bytes(outputs[output])
         assert first(tmp_path / output).size == size
         assert psnr(tmp_path / output, source, "120x90") > (20 if output == "web.mp4" else 30)
