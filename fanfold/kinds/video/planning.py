@@ -36,7 +36,7 @@ SPAN_LIMIT_BYTES = 160 << 10
 
 DURATION_LIMIT_S = 48 * 3600
 
-REORDERED_LIMIT = 64
+OUT_OF_TURN_LIMIT = 64
 """By how many pictures at most one is decoded before its turn; codecs allow 16."""
 
 INDEX_BLOCK_BYTES = 4 << 10
@@ -192,7 +192,7 @@ def _check_places(track: Track, size_bytes: int) -> None:
 
 def _goes_back(track: Track) -> bool:
     """Tell whether the times of samples begin again on the way: more of them than any decoder puts in order."""
-    behind = 1 if track.handler == b"soun" else REORDERED_LIMIT
+    behind = 1 if track.handler == b"soun" else OUT_OF_TURN_LIMIT
     highest = accumulate(track.pts, max)
     return any(before > at for before, at in zip(highest, islice(track.pts, behind, None), strict=False))
 
