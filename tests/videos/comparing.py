@@ -65,8 +65,9 @@ def _same(name: str, ours: list[Read], before: list[Read], source: Path, folder:
     if [one.kind for one in ours] != [one.kind for one in before]:
         raise Differs(f"{name} has {[one.kind for one in ours]}, the source {[one.kind for one in before]}")
     with av.open(str(source)) as container:
-        is_mp4 = "mp4" in container.format.name
-    # The others begin when they like; what comes back begins at 0, and pictures and sound are not moved apart.
+        is_mp4 = "mp4" in container.format.name and b"moof" not in source.read_bytes()
+    # The others, and recordings of fragments, begin when they like; what comes back begins at 0, and pictures and sound
+    # are not moved apart.
     origin = Fraction(0) if is_mp4 else min(one.first for one in before)
     for made, wanted in zip(ours, before, strict=True):
         if made.kind == "video":

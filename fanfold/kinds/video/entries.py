@@ -132,8 +132,9 @@ def seems_narrow(entry: bytes, shape: Fraction) -> bool:
     It finds one by the sizes of the track and of what is coded, though a track is as large as its clean aperture.
     """
     (width, height), (coded_width, coded_height) = shown_size(entry), coded_size(entry)
-    found = Fraction(width * coded_height, height * coded_width)
-    return bool(margins(entry)) and not of_picture(entry, "pasp") and abs(found - shape) < _SAME
+    if not margins(entry) or of_picture(entry, "pasp") or min(width, height, coded_width, coded_height) < 1:
+        return False
+    return abs(Fraction(width * coded_height, height * coded_width) - shape) < _SAME
 
 
 def decoder_config(esds: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import zlib
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import av
 import pytest
 
 from fanfold import kinds
-from fanfold.errors import BrokenVideo, UnsupportedVideo
+from fanfold.errors import BrokenVideo, FanfoldError, UnsupportedVideo
 from fanfold.kinds.held import Held
 from fanfold.kinds.video import levels, vorbis
 from fanfold.kinds.video.boxes import box, full, walk
@@ -229,3 +230,11 @@ def test_an_index_that_quicktime_compressed_is_read(tmp_path: Path) -> None:
     for bad in (whole.replace(packed, packed[:4] + bytes(len(packed) - 4)), whole.replace(packed, packed[:40])):
         with pytest.raises(BrokenVideo):
             run(VIDEO, bad, VideoRecipe.model_validate(RECIPE))
+
+
+def test_pictures_that_are_said_to_have_no_size_end_in_a_named_error_or_outputs(tmp_path: Path) -> None:
+    data = clip("vp9.mp4", 1, "-an -c:v libvpx-vp9 -g 24 -deadline realtime -cpu-used 8")
+    at = data.index(b"vp09\0\0\0\0") + 28
+    data = data[:at] + bytes(4) + data[at + 4 :]
+    with contextlib.suppress(FanfoldError):
+        assert "web.mp4" in made(tmp_path, data)
