@@ -198,6 +198,8 @@ def _goes_back(track: Track) -> bool:
 
 
 def _stream(told: dict[str, Any], track: Track) -> Stream:
+    if told["type"] == "video" and not (told.get("width") and told.get("height")):
+        raise BrokenVideo(f"nothing says how large the pictures of stream {told['index']} are")
     lengths = durations(track)
     first, last = min(track.pts), max(track.pts)
     if _goes_back(track):
