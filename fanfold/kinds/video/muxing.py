@@ -191,7 +191,8 @@ def _counted(track: MuxTrack, durations: Sequence[int]) -> tuple[Iterable[tuple[
     What is one sample elsewhere is as many as it has in a track of uncompressed sound (8.7.3.1).
     """
     sizes = [size for chunk in track.chunks for size in chunk.samples.sizes]
-    if not (width := pcm.frame_bytes(track.entry)):
+    width = pcm.frame_bytes(track.entry)
+    if not width or any(not size or size % width for size in sizes):
         counts = [len(chunk.samples) for chunk in track.chunks]
         return _runs(durations), counts, struct.pack(f">II{len(sizes)}I", 0, len(sizes), *sizes)
     counts = [sum(chunk.samples.sizes) // width for chunk in track.chunks]

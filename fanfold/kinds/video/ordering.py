@@ -20,6 +20,9 @@ from av.video.codeccontext import VideoCodecContext
 from fanfold.errors import BrokenVideo, UnsupportedVideo
 from fanfold.kinds.video import vops
 
+HELD_LIMIT = 250
+"""How many pictures are held in memory until it is known when one of them is shown."""
+
 REORDERED_LIMIT = 20
 """More than the pictures that one of H.264 can wait for (ITU-T H.264, A.3.1: 16)."""
 
@@ -133,6 +136,8 @@ class Unpacked:
             return [packet]
         if kind == vops.BETWEEN:
             self._held.append(packet)
+            if len(self._held) > HELD_LIMIT:
+                raise BrokenVideo(f"more than {HELD_LIMIT} pictures are said to be shown before one that waits")
             return []
         freed = self._freed(packet.dts)
         self._held = [packet]

@@ -37,7 +37,8 @@ def frame_bytes(entry: bytes) -> int:
     if name in _OF_MPEG4:
         # Its own field says 16 of whatever there is.
         told = find(entry, "pcmC", _MPEG4_BYTES)
-        return int(channels * (entry[told[0] + 5] if told else bits) // 8)
+        said = entry[told[0] + 5 : told[1]] if told else b""
+        return int(channels * (said[0] if said else bits) // 8)
     if version == 2:
         return int(struct.unpack_from(">I", entry, 64)[0])
     if version == 1:

@@ -11,8 +11,11 @@ from typing import Any
 
 from av.packet import Packet
 
-from fanfold.errors import UnsupportedVideo
+from fanfold.errors import BrokenVideo, UnsupportedVideo
 from fanfold.kinds.video.boxes import box, full
+
+HELD_LIMIT = 250
+"""How many are held in memory until one comes that is shown."""
 
 _IS_SHOWN = 1 << 4
 
@@ -40,6 +43,8 @@ class Hidden:
     def filter(self, packet: Packet[Any]) -> list[Packet[Any]]:
         if not memoryview(packet)[0] & _IS_SHOWN:
             self._held.append(packet)
+            if len(self._held) > HELD_LIMIT:
+                raise BrokenVideo(f"more than {HELD_LIMIT} pictures follow each other of which none is shown")
             return []
         freed, self._held = [*self._held, packet], []
         for one in freed:

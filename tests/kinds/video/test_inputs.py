@@ -9,6 +9,7 @@ import random
 import struct
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,8 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanfold import kinds
-from fanfold.errors import UnsupportedVideo
-from fanfold.kinds.video import dividing, flac, fragments, ordering
+from fanfold.errors import BrokenVideo, FanfoldError, UnsupportedVideo
+from fanfold.kinds.video import dividing, flac, fragments, ordering, vp8
 from fanfold.kinds.video.ranges import opened
 from fanfold.kinds.video.recipe import VideoRecipe
 from tests.kinds.driver import CountingSource, run
@@ -341,3 +342,27 @@ def test_a_packet_of_flac_says_how_many_samples_it_has(samples: int) -> None:
         assert flac.block_samples(found.streams.audio[0].codec_context.extradata or b"") == samples
     assert all(said == decoded for said, decoded in counts)
     assert sum(said for said, _ in counts) == 48000
+
+
+def test_what_is_held_back_is_bounded() -> None:
+    """A hostile object says of all its pictures that they wait, or that none is shown."""
+    with pytest.raises(BrokenVideo, match="more than 250 pictures"):
+        timed(["P", *"B" * 300], waits=True)
+    waiting = vp8.Hidden(sees_all=True)
+    hidden_ones = [Packet(b"\1\0\0") for _ in range(300)]
+    with pytest.raises(BrokenVideo, match="more than 250 pictures"):
+        list(map(waiting.filter, hidden_ones))
+
+
+@pytest.mark.parametrize("name", ["packed", "vp8.webm", "camera.mov"])
+def test_damage_ends_in_outputs_or_a_named_error(name: str) -> None:
+    data = avi(name) if name == "packed" else clip(name, 2, f"{VP8} -an" if name == "vp8.webm" else f"{MJPEG} {PCM}")
+    recipe = VideoRecipe.model_validate({"segment": "1s", "renditions": [{"name": "copy", "format": "mov"}]})
+    for seed in range(4):
+        pick, bad = random.Random(seed), bytearray(data)
+        index = max(0, data.find(b"moov"))
+        for _ in range(pick.randint(1, 4)):
+            at = pick.randrange(index, min(index + 2000, len(bad))) if seed % 2 else pick.randrange(len(bad))
+            bad[at] = pick.randrange(256)
+        with suppress(FanfoldError):
+            assert "copy.mov" in run(VIDEO, bytes(bad), recipe).outputs
