@@ -13,6 +13,10 @@ LEAST_SIDE = 16
 """The smallest side of a picture that every encoder takes."""
 
 
+LATE_S = Fraction(1, 10)
+"""By how much a sound may begin later than the presentation, for players to pass it by."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """How large the pictures of a rendition are."""
@@ -41,8 +45,16 @@ def copies_video(media: Media, rendition: Rendition) -> bool:
     return video.codec in VIDEO_CODECS[rendition.format] and rendition.video in ("auto", video.codec)
 
 
-def copies_audio(stream: Stream, rendition: Rendition) -> bool:
+def fills(media: Media, stream: Stream, rendition: Rendition) -> bool:
+    """Tell whether silence comes before a sound: players of HLS begin where all that they play is there."""
+    late = stream.begins - media.origin_of(stream)
+    return rendition.format == "hls" and late * stream.tick > LATE_S
+
+
+def copies_audio(media: Media, stream: Stream, rendition: Rendition) -> bool:
     """Tell whether a sound of the source serves as it is."""
+    if fills(media, stream, rendition):
+        return False
     if stream.codec in COPIED_CODECS.get(rendition.format, ()):
         return rendition.audio == "auto"
     return stream.codec in AUDIO_CODECS[rendition.format] and rendition.audio in ("auto", stream.codec)

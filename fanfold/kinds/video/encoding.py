@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import chain
 from typing import Any
 
@@ -109,8 +110,10 @@ def encode_pictures(segment: Segment, rendition: Rendition) -> Encoded:
     return Encoded(track.entry, track.timescale, timed, _data(track, made))
 
 
-def encode_sound(stream: Stream, samples: Samples, data: Iterable[bytes], codec: str, kbps: int) -> Encoded:
-    """Encode a whole sound; its times count from where it begins to be heard.
+def encode_sound(
+    stream: Stream, samples: Samples, data: Iterable[bytes], codec: str, kbps: int, silence_s: Fraction
+) -> Encoded:
+    """Encode a whole sound; its times count from where it begins to be heard, or the silence before it does.
 
     `data`: the bytes of its samples, one piece behind the other: of uncompressed sound there are gigabytes. Raises
     BrokenVideo, UnsupportedVideo, TransientError.
@@ -119,9 +122,11 @@ def encode_sound(stream: Stream, samples: Samples, data: Iterable[bytes], codec:
         kbps = min(kbps, OPUS_KBPS * stream.channels)
     output = {**_ENCODERS[codec], "b:a": f"{kbps}k", "flags:a": "+bitexact", "frag_duration": FRAGMENT_US}
     heard = round((stream.ends - stream.begins) * stream.tick * stream.sample_rate)
+    silence = f"adelay=delays={round(silence_s * stream.sample_rate)}S:all=1"
     what = f"the sound of stream {stream.index}"
     fed = chain([head(stream, samples)], data)
-    made = ffmpeg.run(fed, what, output, filters=f"atrim=end_sample={heard}{_LAYOUTS.get(codec, '')}", kind="a")
+    filters = f"atrim=end_sample={heard},{silence}{_LAYOUTS.get(codec, '')}"
+    made = ffmpeg.run(fed, what, output, filters=filters, kind="a")
     track = _read(made)
     return Encoded(track.entry, track.timescale, samples_of(track), _data(track, made))
 

@@ -5,37 +5,45 @@ A worker of a segment keeps the packets of every sound; the lane reads them from
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from fanfold.kinds.video.choosing import copies_audio, has_audio
+from fanfold.kinds.video.choosing import copies_audio, fills, has_audio
 from fanfold.kinds.video.media import Media, Stream
 from fanfold.kinds.video.recipe import Rendition, VideoRecipe
 from fanfold.kinds.video.tracks import copied_audio
 from fanfold.model import Json, Part
 
-Lane = tuple[int, str, int]
-"""A sound, and to what it is encoded: the index of the stream, codec, and kilobits a second."""
+Lane = tuple[int, str, int, bool]
+"""A sound, and to what it is encoded: the index of the stream, codec, kilobits a second, and whether silence before it
+is sound too.
+"""
 
 
-def lane_of(stream: Stream, rendition: Rendition) -> Lane:
-    return stream.index, rendition.audio_codec, rendition.audio_kbps
+def lane_of(media: Media, stream: Stream, rendition: Rendition) -> Lane:
+    return stream.index, rendition.audio_codec, rendition.audio_kbps, fills(media, stream, rendition)
 
 
 def wanted(media: Media, recipe: VideoRecipe) -> list[Lane]:
     """Return the lanes that a recipe's renditions need, each once."""
     found = {
-        lane_of(stream, rendition)
+        lane_of(media, stream, rendition)
         for rendition in recipe.renditions
         if has_audio(media, rendition)
         for stream in media.audio
-        if not copies_audio(stream, rendition)
+        if not copies_audio(media, stream, rendition)
     }
     return sorted(found)
 
 
 def span(lane: Lane) -> dict[str, Json]:
     """Return the span of the line of a lane."""
-    return {"sound": lane[0], "codec": lane[1], "kbps": lane[2]}
+    sound, codec, kbps, filled = lane
+    return {"sound": sound, "codec": codec, "kbps": kbps, "filled": filled}
+
+
+def lane_at(span: Mapping[str, Json]) -> Lane:
+    """Return the lane of a line with this span."""
+    return span["sound"], span["codec"], span["kbps"], span["filled"]
 
 
 def held(media: Media, lanes: Sequence[Lane], parts: Sequence[Part]) -> dict[str, Json]:

@@ -116,10 +116,6 @@ def _numbered(round: Round, spans: Sequence[describing.RoledSpan]) -> list[Line]
     return [Line(f"{len(round.lines)}-{at:05}", role, span) for at, (role, span) in enumerate(spans)]
 
 
-def _lane(line: Line) -> lanes.Lane:
-    return line.span["sound"], line.span["codec"], line.span["kbps"]
-
-
 def _text(described: Json) -> bytes:
     return json.dumps(described, indent=2, ensure_ascii=False).encode() + b"\n"
 
@@ -127,17 +123,17 @@ def _text(described: Json) -> bytes:
 def _wholes(media: Media, rendition: Rendition, parts: Sequence[Part]) -> list[Whole]:
     """Return the tracks of one rendition, pictures first."""
     segments = [part for part in parts if part.line.role == ROLE and "segment" in part.line.span]
-    sounds = {_lane(part.line): part for part in parts if "sound" in part.line.span}
+    sounds = {lanes.lane_at(part.line.span): part for part in parts if "sound" in part.line.span}
     wholes: list[Whole] = []
     if pictures := tracks.video_of(media, rendition, segments):
         _certify(pictures)
         wholes.append(pictures)
     if has_audio(media, rendition):
         for stream in media.audio:
-            if copies_audio(stream, rendition):
+            if copies_audio(media, stream, rendition):
                 wholes.append(tracks.copied_audio(media, stream, segments))
             else:
-                wholes.append(tracks.encoded_audio(stream, sounds[lanes.lane_of(stream, rendition)]))
+                wholes.append(tracks.encoded_audio(stream, sounds[lanes.lane_of(media, stream, rendition)]))
     return wholes
 
 

@@ -117,7 +117,7 @@ def laid_out(
         if media.video and has_video(media, rendition) and not copies_video(media, rendition):
             shape(media.video, rendition)
     layouts = {one["index"]: one.get("layout", "") for one in described["streams"]}
-    for index, codec, _ in wanted(media, recipe):
+    for index, codec, _, _ in wanted(media, recipe):
         if layouts[index].startswith("ambisonic"):
             raise UnsupportedVideo(f"stream {index} is a sound field ({layouts[index]}), which {codec} does not hold")
     for one in described["streams"]:

@@ -64,6 +64,8 @@ class Track:
         """How long each fragment is, in ticks of the track: until the next one begins."""
         whole, stored = self.whole, [one for _, one in self.stored]
         starts = [max(one.start, whole.begins) for one in stored]
+        # A playlist begins with the presentation, whatever is presented first.
+        starts[0] = min(starts[0], whole.origin)
         ends = max(starts[-1], min(whole.ends, stored[-1].stop))
         return [after - before for before, after in pairwise([*starts, ends])]
 
@@ -74,9 +76,20 @@ class Track:
 
     @cached_property
     def peak(self) -> int:
-        """The bits a second of the largest fragment, as a player must be ready for."""
-        scale, pairs = self.whole.timescale, zip(self.sizes, self.ticks, strict=True)
-        return max((_ceil(bits * scale, ticks) for bits, ticks in pairs if ticks), default=1)
+        """The most bits a second of any run of fragments that lasts from half to one and a half of the longest (4.1).
+
+        A shorter one says little: a last fragment of two pictures is all keyframe.
+        """
+        longest, scale, peak = max(self.ticks), self.whole.timescale, 1
+        for start in range(len(self.ticks)):
+            bits = ticks = 0
+            for at in range(start, len(self.ticks)):
+                bits, ticks = bits + self.sizes[at], ticks + self.ticks[at]
+                if 2 * ticks > 3 * longest:
+                    break
+                if ticks and 2 * ticks >= longest:
+                    peak = max(peak, _ceil(bits * scale, ticks))
+        return peak
 
     @cached_property
     def mean(self) -> int:

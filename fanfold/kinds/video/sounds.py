@@ -25,11 +25,13 @@ def encode(media: Media, layout: Mapping[str, Json], span: Mapping[str, Json], d
     """
     stream = next(stream for stream in media.audio if stream.index == span["sound"])
     places = layout["sounds"][str(stream.index)]
-    made = encode_sound(stream, _samples(stream, places), _data(places, desk), span["codec"], span["kbps"])
+    start = media.origin_of(stream) if span["filled"] else stream.begins
+    silence_s = (stream.begins - start) * stream.tick
+    made = encode_sound(stream, _samples(stream, places), _data(places, desk), span["codec"], span["kbps"], silence_s)
     rate = made.timescale
-    begins = round(stream.begins * stream.tick * rate)
+    begins = round(start * stream.tick * rate)
     pts = [begins + at for at in made.samples.pts]
-    ends = begins + round((stream.ends - stream.begins) * stream.tick * rate)
+    ends = begins + round((stream.ends - start) * stream.tick * rate)
     origin = round(Fraction(media.origin) * rate)
     zero = -min(origin, pts[0])
     written, fragments = bytearray(), []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -122,3 +123,10 @@ def psnr(path: Path, reference: Path, size: str = "160x90") -> float:
     match = re.search(r"average:(\S+)", told)
     assert match, told
     return float(match[1])
+
+
+def peak_rate(bits: Sequence[int], lengths: Sequence[Fraction]) -> Fraction:
+    """Return the peak of the bits a second of fragments, as RFC 8216 defines it in 4.1: every run of them is tried."""
+    runs = [slice(start, stop) for stop in range(len(bits) + 1) for start in range(stop)]
+    lasting = [(sum(bits[run]), sum(lengths[run])) for run in runs]
+    return max(size / length for size, length in lasting if 0.5 <= length / max(lengths) <= 1.5)

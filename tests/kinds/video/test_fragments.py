@@ -24,6 +24,7 @@ from fanfold.job import Job
 from fanfold.model import ObjectRef
 from tests.fakes import made_stores
 from tests.kinds.video.clips import clip
+from tests.kinds.video.probes import peak_rate
 from tests.steps import machine
 
 KEY = "talks/a.mp4"
@@ -135,7 +136,7 @@ def test_a_playlist_says_how_long_uneven_fragments_are_and_the_most_bits_a_secon
             assert len(set(lengths)) > 1, "they are uneven"
         assert [length for length, _ in listed] == [f"{float(length):.6f}" for length in lengths]
         longest = max(longest, *lengths)
-        rates.append(max(size * 8 / length for (_, _, size), length in zip(found, lengths, strict=True)))
+        rates.append(peak_rate([size * 8 for _, _, size in found], lengths))
         means.append(sum(size for _, _, size in found) * 8 / sum(lengths))
     for track in ("video", "audio-0"):
         assert f"#EXT-X-TARGETDURATION:{ceil(longest)}\n" in there[f"{track}.m3u8"].decode()

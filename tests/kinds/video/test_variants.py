@@ -16,7 +16,7 @@ from fanfold.kinds.video.rfc6381 import codec
 from tests.kinds.driver import run
 from tests.kinds.video.clips import H264, clip
 from tests.kinds.video.clips import run as run_ffmpeg
-from tests.kinds.video.probes import seen
+from tests.kinds.video.probes import peak_rate, seen
 
 VIDEO = kinds.get("video")
 
@@ -146,3 +146,44 @@ def test_aac_says_which_it_is(config: str, name: str) -> None:
     esds = bytes(4) + b"\x03" + bytes([3 + len(decoder)]) + bytes(3) + decoder
     box = (8 + len(esds)).to_bytes(4, "big") + b"esds" + esds
     assert codec(b"\0\0\0\0mp4a" + bytes(28) + box) == name
+
+
+def test_sound_that_begins_late_is_silent_before(tmp_path: Path) -> None:
+    """A player begins where both pictures and sound are: without silence it would pass by three seconds of pictures."""
+    late = "-af asetpts=PTS+3.28/TB"
+    source = tmp_path / "late.mp4"
+    source.write_bytes(clip("late.mp4", 9, f"{late} {H264} -c:a aac"))
+    copied = made(tmp_path, source.read_bytes(), renditions=[{"name": "live", "format": "hls"}, {"name": "copy"}])
+    with av.open(str(source)) as found:
+        assert found.streams.audio[0].start_time * found.streams.audio[0].time_base > 3
+    pictures, sound = seen(copied["live/index.m3u8"])
+    assert sound.times[0] == pictures.times[0] == 0
+    assert (sound.samples - 48_000 * Fraction("12.28")) <= 1024
+    lengths = re.findall(r"EXTINF:([\d.]+)", copied["live/audio-0.m3u8"].read_text())
+    assert float(sum(map(Fraction, lengths))) == pytest.approx(12.28, abs=0.03)
+    # What is heard is where it was; a file says by its index when a sound begins, and has the packets of the source.
+    assert loud_from(copied["live/audio-0.m3u8"]) == pytest.approx(3.28, abs=0.03)
+    assert seen(copied["copy.mp4"])[1].times[0] == seen(source)[1].times[0]
+
+
+def loud_from(path: Path) -> float:
+    """Return when a sound is first heard, in seconds."""
+    with av.open(str(path)) as found:
+        for frame in found.decode(audio=0):
+            heard = abs(frame.to_ndarray()).max(axis=0)
+            if (heard > 0.02).any():
+                return float(frame.pts * frame.time_base) + int((heard > 0.02).argmax()) / frame.sample_rate
+    raise AssertionError("nothing is heard")
+
+
+def test_a_last_fragment_of_two_pictures_says_nothing_of_the_rate(tmp_path: Path) -> None:
+    """RFC 8216, 4.1: runs count that last from half to one and a half of the target duration; all are tried here."""
+    tail = clip("tail.mp4", 8.05, "-c:v libx264 -preset veryfast -g 60 -keyint_min 60 -sc_threshold 0 -crf 20 -an")
+    paths = made(tmp_path, tail, renditions=[{"name": "live", "format": "hls"}])
+    text = paths["live/video.m3u8"].read_text()
+    lengths = [Fraction(length) for length in re.findall(r"EXTINF:([\d.]+)", text)]
+    bits = [paths[f"live/{name}"].stat().st_size * 8 for name in re.findall(r"^video-.*m4s$", text, re.MULTILINE)]
+    assert lengths[-1] < max(lengths) / 2
+    [stream] = tags(paths["live/index.m3u8"], "EXT-X-STREAM-INF")
+    assert int(stream["BANDWIDTH"]) == pytest.approx(float(peak_rate(bits, lengths)), abs=2)
+    assert float(bits[-1] / lengths[-1]) > int(stream["BANDWIDTH"])
