@@ -41,11 +41,10 @@ def merge(round: Round) -> Again | Folded:
     made = [round.part(line) for lines in round.lines for line in lines if line.role != INDEX]
     parts = [part for part in made if part is not None]
     assert len(parts) == len(made), "a recipe of videos tolerates no failed chunk"
-    ready = [part for part in parts if "prepare" in part.line.span]
-    if ready and len(ready) == len(parts):
-        return planning.prepared(round)
-    parts = parts[len(ready) :]
     layout = round.layouts[-1]
+    if "media" not in layout:
+        return planning.prepared(round)
+    parts = [part for part in parts if "prepare" not in part.line.span]
     media = Media.from_json(layout["media"])
     if not round.later and (again := _second(round, layout, media, parts)):
         return again

@@ -94,6 +94,16 @@ def test_playlists_lead_to_fragments_of_their_version_whatever_went_before(tmp_p
     assert played(stores, last, tmp_path / "4") == counted(short, tmp_path)
 
 
+@pytest.mark.parametrize("name", ["plain.mp4", "h264.mkv", "h264.ts"])
+def test_metadata_alone_is_told_of_what_is_laid_out_first(stores: Stores, name: str) -> None:
+    """The round that follows has no line."""
+    job = job_of(stores, clip(name, 2), renditions=[])
+    assert machine.run(job, stores)["status"] == "SUCCEEDED"
+    told = json.loads(stores.outputs.get(job.output_key("metadata.json")))
+    assert told["streams"][0]["frames"] == 60
+    assert 2 <= Fraction(told["duration"]) < Fraction("2.1")
+
+
 def test_no_media_passes_through_merge(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     job = job_of(stores, clip("plain.mp4", 4))
     round = steps.split(job.to_json() | {"execution": "e"}, stores)
