@@ -136,8 +136,10 @@ def movie_of(head: Head) -> Movie:
         if name == b"trak":
             tracks.append(_track(moov, start, stop, movie_scale))
         elif name == b"mvex":
-            for inner, at, _ in walk(moov, start, stop):
+            for inner, at, end in walk(moov, start, stop):
                 if inner == b"trex":
+                    if end - at < 24:
+                        raise BrokenVideo("the index ends within what its fragments leave out (`trex`)")
                     number, _, duration, size, flags = struct.unpack_from(">5I", moov, at + 4)
                     defaults[number] = Defaults(duration, size, flags)
     return Movie([track for track in tracks if track is not None], head.fragments, defaults, head.count)

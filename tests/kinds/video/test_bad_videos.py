@@ -27,6 +27,7 @@ from fanfold.errors import (
     UnsupportedVideo,
 )
 from fanfold.kinds.video import ffmpeg, formats
+from fanfold.kinds.video.boxes import box
 from fanfold.kinds.video.recipe import VideoRecipe
 from tests.kinds.driver import run
 from tests.kinds.image.pictures import picture, saved
@@ -121,10 +122,20 @@ def test_samples_in_another_file_are_refused(trap: Trap) -> None:
     assert "another file" in str(caught.value)
 
 
+def short_defaults() -> bytes:
+    """Return a clip whose index ends within the defaults of its fragments."""
+    data = clip("fragmented.mp4", 2)
+    start = data.index(b"moov") - 4
+    stop = start + int.from_bytes(data[start : start + 4])
+    index = data[start + 8 : stop] + box(b"mvex", box(b"trex"))
+    return data[:start] + box(b"moov", index) + data[stop:]
+
+
 @pytest.mark.parametrize(
     ("data", "error", "says"),
     [
         (lambda: b"", EmptyObject, "0 bytes"),
+        (short_defaults, BrokenVideo, "ends within"),
         (lambda: saved(picture(40, 30), "JPEG"), NotAVideo, "a JPEG image"),
         (lambda: saved(picture(40, 30), "PNG"), NotAVideo, "a PNG image"),
         (lambda: saved(picture(40, 30), "AVIF"), NotAVideo, "unknown"),
