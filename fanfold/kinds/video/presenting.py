@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 
+from fanfold.kinds.video.entries import of_picture
 from fanfold.kinds.video.movie import Track
 
 
@@ -15,11 +16,21 @@ def settle(track: Track) -> None:
     if track.handler == b"soun" and any(after <= before for before, after in pairwise(track.pts)):
         # Sound is heard in the order in which it is decoded: offsets that have packets share a time mean nothing.
         track.pts = array("q", (at + track.shift for at in track.dts))
-    if 0 in track.sizes:
+    empty = _empty_bytes(track)
+    if min(track.sizes, default=empty + 1) <= empty:
         # Of nothing nothing is decoded, and in a fragment it is an error.
-        _keep(track, array("Q", (at for at, size in enumerate(track.sizes) if size)))
+        _keep(track, array("Q", (at for at, size in enumerate(track.sizes) if size > empty)))
     if track.ends is not None:
         _cut(track, track.ends)
+
+
+def _empty_bytes(track: Track) -> int:
+    """Return how large a sample is at most that holds no picture: the head of a NAL unit, such as ends a sequence."""
+    for name, at, head_bytes in (("avcC", 4, 1), ("hvcC", 21, 2)):
+        config = of_picture(track.entry, name) if track.handler == b"vide" else b""
+        if len(config) > at:
+            return (config[at] & 3) + 1 + head_bytes
+    return 0
 
 
 def _cut(track: Track, ends: int) -> None:

@@ -238,3 +238,12 @@ def test_pictures_that_are_said_to_have_no_size_end_in_a_named_error_or_outputs(
     data = data[:at] + bytes(4) + data[at + 4 :]
     with contextlib.suppress(FanfoldError):
         assert "web.mp4" in made(tmp_path, data)
+
+
+def test_a_sample_that_only_ends_the_sequence_is_no_picture(tmp_path: Path) -> None:
+    """Of five bytes, four of them its length."""
+    whole = clip("silent.mp4", 2, f"{H264} -bf 0 -an")
+    paths = made(tmp_path, changed(whole, f"{TABLE}/stsz", lambda body: body[:-4] + struct.pack(">I", 5)))
+    paths["source"].write_bytes(whole)
+    for name in ("web.mp4", "copy.mp4", "live/index.m3u8"):
+        assert seen(paths[name])[0].times == seen(paths["source"])[0].times[:-1]
