@@ -239,7 +239,7 @@ def test_a_segment_is_encoded_to_the_same_bytes_however_busy_the_machine_is() ->
     media, rendition = Media.from_json(plan.layout["media"]), recipe.renditions[0]
 
     def encoded(_: int) -> bytes:
-        return encoding.encode_pictures(read_segment(source, media, plan.lines[0].span), rendition).data
+        return b"".join(encoding.encode_pictures(read_segment(source, media, plan.lines[0].span), rendition).data)
 
     # Of the thread that looks ahead one in twelve differed.
     with ThreadPoolExecutor(6) as pool:
