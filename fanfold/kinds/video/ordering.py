@@ -94,7 +94,7 @@ class Plain:
 
     def filter(self, packet: Packet[Any]) -> list[Packet[Any]]:
         found = vops.kinds(bytes(packet), self._time_bits)
-        if len(found) > 1 or vops.NONE in found:
+        if len(found) != 1 or vops.NONE in found:
             raise UnsupportedVideo("a chunk holds two pictures, or none")
         return [packet]
 
