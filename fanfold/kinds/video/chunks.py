@@ -11,18 +11,20 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from av.audio.codeccontext import AudioCodecContext
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
 
 from fanfold.errors import BrokenVideo
-from fanfold.kinds.video import folding
+from fanfold.kinds.video import folding, pcm
+from fanfold.kinds.video.leading import Lead
 from fanfold.kinds.video.matroska import Voided
-from fanfold.kinds.video.transport import BEHIND_BYTES, SEEN_ALIKE
+from fanfold.kinds.video.shares import SEEN_ALIKE, Rationed
 from fanfold.model import Json, Source
 
-BEFORE_BYTES = 2 << 20
-"""How much is read before a share, so that parsers of sound are in step."""
+BEFORE_BYTES = 700_000
+"""How much is read before a share where frames of sound begin anywhere, so that its parsers are in step."""
 
 HEADER_BYTES = 8
 """Of a chunk: its name and its size. In a list, what it is a list of follows."""
@@ -45,14 +47,16 @@ class ChunkShare:
     """The chunks of an AVI that begin in [start, stop).
 
     What lies between what tells of the streams and some way before the first of them is made JUNK, which a demuxer
-    skips without reading it, and so are the indexes: it reads the chunks in the order in which they lie.
+    skips without reading it.
     """
 
-    def __init__(self, source: Source, start: int, stop: int, probed: int) -> None:
-        """`probed`: how many bytes tell what the streams are. Raises BrokenVideo."""
+    def __init__(self, source: Rationed, start: int, stop: int, lead: Lead) -> None:
+        """Raises BrokenVideo."""
         self.is_first = not start
         self._start, self._stop = start, stop
-        self.view = _shown(source, start, probed) if start else source
+        self._source = source
+        resumes = start if lead.aligned else start - BEFORE_BYTES
+        self.view = _shown(source, resumes, lead.probed) if start else unindexed(source)
         self._reaches_end = False
         self._first: dict[int, list[tuple[int, Json]]] = {}
         self._behind: dict[int, list[tuple[int, Json]]] = {}
@@ -72,20 +76,22 @@ class ChunkShare:
                 continue
             stream = packet.stream.index
             if packet.pos is not None:
-                places[stream] = packet.pos
+                places[stream] = packet.pos - HEADER_BYTES
             if places[stream] < self._start:
                 continue
             self._compare(packet, latest)
-            seen = self._first if places[stream] < self._stop else self._behind
+            is_behind = places[stream] >= self._stop
+            # What comes when no more may be read may be the beginning of a frame.
+            if is_behind and self._source.is_spent:
+                break
+            seen = self._behind if is_behind else self._first
             if len(seen[stream]) < SEEN_ALIKE:
                 seen[stream].append(_seen(packet, places[stream]))
-            if places[stream] < self._stop:
+            if not is_behind:
                 yield packet
-                continue
-            are_seen = all(len(one) == SEEN_ALIKE for one in self._behind.values())
-            if are_seen or places[stream] >= self._stop + BEHIND_BYTES:
+            elif all(len(one) == SEEN_ALIKE for one in self._behind.values()):
                 return
-        self._reaches_end = True
+        self._reaches_end = not self._source.is_spent
 
     def _compare(self, packet: Packet[Any], latest: dict[int, float]) -> None:
         """Keep by how much a stream was behind another at most, as both are counted here."""
@@ -98,7 +104,7 @@ class ChunkShare:
     def told(self) -> dict[str, Json]:
         """Return what tells whether the share follows the one before it, and by how much its count is another."""
         if not self._reaches_end and not all(self._behind.values()):
-            return {"unproven": f"a stream has no frame in the {BEHIND_BYTES:,} bytes from byte {self._stop:,} on"}
+            return {"unproven": f"a stream has no frame in what may be read from byte {self._stop:,} on"}
         told: dict[str, Json] = {"start": self._start, "stop": self._stop, "begin": self._start, "end": self._stop}
         for name, frames in (("first", self._first), ("behind", self._behind)):
             told[name] = [[[at - one[0][0], *rest] for at, rest in one] for one in frames.values()]
@@ -118,12 +124,25 @@ def _seen(packet: Packet[Any], place: int) -> tuple[int, Json]:
     return _counted(packet), [place, packet.duration, packet.is_keyframe, packet.size, zlib.crc32(bytes(packet))]
 
 
+def _counted_bytes(stream: Stream) -> int:
+    """Return how many bytes take a tick, where an index counts bytes: of uncompressed sound."""
+    context = stream.codec_context
+    if not isinstance(context, AudioCodecContext):
+        return 1
+    return pcm.sample_bytes(context.codec.canonical_name) * context.channels or 1
+
+
 def are_interleaved(found: InputContainer) -> bool:
     """Tell whether the streams of an AVI advance together, as its index says.
 
     If not, libavformat goes by the index, and leaves out what that does not name.
     """
-    indexed = [(entry.pos, one.index, entry.timestamp) for one in found.streams for entry in one.index_entries]
+    counts = {one.index: _counted_bytes(one) for one in found.streams}
+    indexed = [
+        (entry.pos, one.index, entry.timestamp / counts[one.index])
+        for one in found.streams
+        for entry in one.index_entries
+    ]
     bases = {one.index: float(one.time_base or 0) for one in found.streams}
     places: dict[int, list[int]] = {}
     latest: dict[int, float] = {}
@@ -139,13 +158,19 @@ def are_interleaved(found: InputContainer) -> bool:
     return late_s <= folding.APART_LIMIT_S and late_s * bits_a_second <= APART_LIMIT_BITS
 
 
-def _shown(source: Source, start: int, probed: int) -> Source:
-    """Return the object as a demuxer is shown it that is led to a share."""
-    movie, indexes = _lists(source)
-    view = source
-    for at in indexes:
-        view = Voided(view, [(at, JUNK)], at + len(JUNK))
-    at, resumes = _behind(source, movie, probed), start - BEFORE_BYTES
+def unindexed(source: Source) -> Source:
+    """Return an AVI without its indexes: a demuxer reads the chunks as they lie. Raises BrokenVideo."""
+    for at in _lists(source)[1]:
+        source = Voided(source, [(at, JUNK)], at + len(JUNK))
+    return source
+
+
+def _shown(source: Source, resumes: int, probed: int) -> Source:
+    """Return the object as a demuxer is shown it that is led to a place."""
+    view, (movie, indexes) = unindexed(source), _lists(source)
+    # What an index holds looks like chunks.
+    resumes = max([resumes, *(_chunk(source, one)[3] for one in indexes if one < resumes < _chunk(source, one)[3])])
+    at = _behind(source, movie, probed)
     if resumes < at + HEADER_BYTES:
         return view
     left_out = []

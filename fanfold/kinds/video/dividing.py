@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from fanfold.kinds.video import clusters, pcm
+from av.container import InputContainer
+
+from fanfold.kinds.video import chunks, clusters, leading, ordering, pcm
 from fanfold.kinds.video.formats import PACKET_BYTES, Container
 from fanfold.model import Json, Source
 
@@ -19,6 +21,20 @@ ALIKE_ANYWHERE = pcm.CODECS | {
     *("aac", "opus", "mp3", "mp2", "ac3", "flac"),
 }
 """Codecs of which a packet says the same to whoever did not see the one before it."""
+
+
+def divided(
+    source: Source, form: Container, probed: int, found: InputContainer, streams: Sequence[Mapping[str, Any]]
+) -> tuple[dict[str, Json], list[Json]]:
+    """Return what the workers must agree on, and the share of each.
+
+    `found`: the object, of which libavformat read `probed` bytes to know the `streams`.
+    """
+    in_order = form != "avi" or (chunks.are_interleaved(found) and not ordering.is_told_by_all(found))
+    cut = shares(source, form, probed, streams) if in_order else [True]
+    lead = leading.lead(source, form, probed, found) if len(cut) > 1 else None
+    told: dict[str, Json] = {"in_order": in_order}
+    return (told | {"lead": lead.to_json()}, cut) if lead else (told, [True])
 
 
 def shares(source: Source, form: Container, probed: int, streams: Sequence[Mapping[str, Any]]) -> list[Json]:

@@ -23,6 +23,9 @@ from fanfold.model import Json, Part, PartObject
 APART_LIMIT_S = 1
 """How far streams may be apart where frames are counted; from 2 s on libavformat leaves the order of the chunks."""
 
+HALF_WRAP_TICKS = 1 << 32
+"""Half of what times in a transport stream are counted in before they begin anew (ISO/IEC 13818-1, 2.4.3.7)."""
+
 INDEX = "index"
 """What the object of a part is called that tells where its samples are."""
 
@@ -108,44 +111,36 @@ _BYTES = ("handler", "entry", "matrix")
 _TABLES = {"pts": "q", "lengths": "q", "keys": "Q", "sizes": "Q", "offsets": "Q"}
 
 
-def to_bytes(described: Json, laid: Mapping[int, Laid]) -> bytes:
-    """Return what a worker tells of what it laid out: what the object is, and each stream by its index."""
-    told = {"described": described, "streams": {index: one.to_json() for index, one in laid.items()}}
-    return zlib.compress(json.dumps(told).encode())
+def to_bytes(laid: Mapping[int, Laid]) -> bytes:
+    """Return what a worker tells of what it laid out: each stream by its index."""
+    return zlib.compress(json.dumps({index: one.to_json() for index, one in laid.items()}).encode())
 
 
-def from_bytes(data: bytes) -> tuple[Json, dict[int, Laid]]:
+def from_bytes(data: bytes) -> dict[int, Laid]:
     """Read back what `to_bytes` gave."""
-    told = json.loads(zlib.decompress(data))
-    return told["described"], {int(index): Laid.from_json(one) for index, one in told["streams"].items()}
+    return {int(index): Laid.from_json(one) for index, one in json.loads(zlib.decompress(data)).items()}
 
 
 def folded(
     parts: Sequence[Part], read: Callable[[PartObject, int, int], bytes]
-) -> tuple[Json, dict[int, Track], list[PartObject]]:
-    """Return what the object is, the track of each stream by its index, and where the samples are."""
-    described: Json = None
+) -> tuple[dict[int, Track], list[PartObject]]:
+    """Return the track of each stream by its index, and where the samples are."""
     laid: dict[int, Laid] = {}
     stored: list[PartObject] = []
     for part, moved in zip(parts, shifts([part.facts for part in parts]), strict=True):
         index = part.objects[INDEX]
-        told, streams = from_bytes(read(index, 0, index.size_bytes))
+        streams = from_bytes(read(index, 0, index.size_bytes))
         for number, ticks in moved.items():
             if number in streams:
                 streams[number].move(ticks)
-        # The first one knows how long the object is, and one in whose bytes nothing begins knows of no stream.
-        described = described or told
+        # One in whose bytes nothing begins knows of no stream.
         laid = laid or streams
         if laid is not streams:
             data_at = sum(one.size_bytes for one in stored)
             for number, one in streams.items():
                 laid[number].add(one, data_at)
         stored += [part.objects[name] for name in sorted(part.objects) if name.startswith(DATA)]
-    found = tracks(laid)
-    for one in described["streams"]:
-        if one["index"] in found and one["type"] == "video":
-            one["frames"] = found[one["index"]].shown
-    return described, found, stored
+    return tracks(laid), stored
 
 
 def follow_each_other(shares: Sequence[Mapping[str, Any]]) -> bool:
@@ -155,7 +150,7 @@ def follow_each_other(shares: Sequence[Mapping[str, Any]]) -> bool:
     """
     if any("unproven" in share for share in shares):
         return False
-    reached, behind = None, None
+    reached, before = None, None
     for share in shares if len(shares) > 1 else ():
         if share["begin"] is None:
             # Nothing begins in it, if what the one before has last goes on behind it.
@@ -164,9 +159,9 @@ def follow_each_other(shares: Sequence[Mapping[str, Any]]) -> bool:
             continue
         if reached is not None and share["begin"] != reached:
             return False
-        if behind is not None and not all(map(_are_alike, behind, share["first"])):
+        if before is not None and not _are_followed(before, share):
             return False
-        reached, behind = share["end"], share.get("behind")
+        reached, before = share["end"], share
     return not are_apart(shares)
 
 
@@ -191,10 +186,35 @@ def are_apart(shares: Sequence[Mapping[str, Any]]) -> bool:
     return False
 
 
-def _are_alike(behind: Sequence[Json], first: Sequence[Json]) -> bool:
-    """Tell whether two neighbours saw the same frames of a stream, as far as both go."""
-    both = min(len(behind), len(first))
-    return bool(both or not (behind or first)) and behind[:both] == first[:both]
+def _are_followed(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Tell of each stream whether two neighbours saw the same frames of it, as far as both go.
+
+    Or the first of them saw none that follow, but that its own frames end where what they lie in does; and those of
+    the second begin so.
+    """
+    behind, first = before.get("behind", ()), after.get("first", ())
+    last, clean = before.get("last") or [None] * len(behind), after.get("clean", ())
+    for number, (seen, frames) in enumerate(zip(behind, first, strict=True)):
+        both = min(len(seen), len(frames))
+        if last[number] is None:
+            if seen[:both] != frames[:both] or (not both and (seen or frames)):
+                return False
+        elif not clean[number] or not _may_follow(last[number], frames):
+            return False
+    return True
+
+
+def _may_follow(last: Sequence[int | None], frames: Sequence[Json]) -> bool:
+    """Tell whether frames of a stream that were seen by another than its last one have their times from the same clock.
+
+    Each is its time, its duration, and more; `last`: of the last one before them, nothing if there is none.
+    """
+    if not last or not frames:
+        return True
+    (time, duration), following = last, frames[0][0]
+    if time is None or following is None or abs(following - time) >= HALF_WRAP_TICKS:
+        return False
+    return any(duration == frame[1] for frame in frames)
 
 
 def tracks(laid: Mapping[int, Laid]) -> dict[int, Track]:

@@ -14,6 +14,8 @@ from fanfold.errors import BrokenVideo, UnsupportedVideo
 from fanfold.kinds.video import clusters
 from fanfold.kinds.video.clusters import Chain
 from fanfold.kinds.video.elements import element, void
+from fanfold.kinds.video.leading import Lead
+from fanfold.kinds.video.shares import Rationed
 from fanfold.model import Json, Source
 
 VOID_BYTES = 1 << 30
@@ -54,12 +56,12 @@ class ClusterShare:
     (RFC 8794, 11.3.2). So every place is the one that it has in the object.
     """
 
-    def __init__(self, source: Source, start: int, stop: int, probed: int) -> None:
-        """`probed`: how many bytes tell what the streams are."""
+    def __init__(self, source: Rationed, start: int, stop: int, lead: Lead) -> None:
         found = clusters.segment(source)
         if found is None:
             raise BrokenVideo("the object has no segment with a cluster")
         self.view: Source = source
+        self._source = source
         self.is_first = not start
         self._start, self._stop = start, stop
         self._begin: int | None = found.cluster
@@ -68,7 +70,7 @@ class ClusterShare:
         if self._begin is None:
             return
         if start:
-            headers = list(_voids(source, found.cluster, probed, self._begin))
+            headers = list(_voids(source, found.cluster, lead.probed, self._begin))
             self.view = Voided(source, headers, self._begin) if headers else source
         self._chain = Chain(source, self._begin, found.stop)
 
@@ -93,6 +95,8 @@ class ClusterShare:
         if self._begin is None:
             return told
         end = self._chain.reach(self._stop)
+        if self._source.is_spent:
+            return {"unproven": f"the last cluster goes on behind what may be read from byte {self._stop:,} on"}
         if self._chain.is_broken:
             return {"unproven": f"what follows the element before byte {self._chain.at:,} is none"}
         return told | {"end": end}

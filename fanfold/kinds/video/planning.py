@@ -7,6 +7,7 @@ from array import array
 from base64 import b64encode
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate, islice
@@ -14,7 +15,7 @@ from typing import Any
 
 from fanfold.errors import BrokenVideo, NotAVideo, TooManyChunks, UnsupportedVideo
 from fanfold.kinds.pieces import Pieces
-from fanfold.kinds.video import chunks, describing, dividing, folding, lagging, opening, ordering, probing, weaving
+from fanfold.kinds.video import describing, dividing, folding, lagging, opening, probing, weaving
 from fanfold.kinds.video.choosing import copies_video, has_video, shape
 from fanfold.kinds.video.cutting import SEGMENT_BYTES, Cut, cuts
 from fanfold.kinds.video.entries import out_of_band, seems_narrow, shaped
@@ -52,11 +53,10 @@ def plan(source: Source, recipe: VideoRecipe) -> Plan:
     if form != "mp4":
         check_length(kept, form)
         with opened(kept, form) as found:
-            streams = probing.streams(found)
-            in_order = form != "avi" or (chunks.are_interleaved(found) and not ordering.is_told_by_all(found))
-        probing.check(streams, recipe)
-        layout = {"container": form, "probed": kept.prefix}
-        shares = dividing.shares(kept, form, kept.prefix, streams) if in_order else [True]
+            described = probing.described(found, form, source.size_bytes)
+            probing.check(described["streams"], recipe)
+            layout, shares = dividing.divided(kept, form, kept.prefix, found, described["streams"])
+        layout |= {"container": form, "described": described}
         lines = [Line(f"0-{number:05}", ROLE, {"prepare": share}) for number, share in enumerate(shares)]
         return Plan(layout, lines, prepares=True)
     head = read_head(kept)
@@ -97,7 +97,12 @@ def prepared(round: Round) -> Again:
     number = len(round.lines)
     if not folding.follow_each_other([part.facts for part in parts]):
         return Again([Line(f"{number}-00000", ROLE, {"prepare": True})])
-    described, tracks, stored = folding.folded(parts, round.read)
+    # What parts depend on is told of the layout as it was.
+    described = deepcopy(round.layouts[0]["described"])
+    tracks, stored = folding.folded(parts, round.read)
+    for one in described["streams"]:
+        if one["index"] in tracks and one["type"] == "video":
+            one["frames"] = tracks[one["index"]].shown
     layout, asked = laid_out(round.recipe, described, tracks, Pieces(stored, round.read), None)
     layout["stored"] = [[one.key, one.size_bytes] for one in stored]
     lines = [Line(f"{number}-{at:05}", role, span) for at, (role, span) in enumerate(asked)]

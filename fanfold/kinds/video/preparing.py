@@ -23,24 +23,22 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 
 from fanfold.errors import BrokenVideo, NotAVideo, UnsupportedVideo
-from fanfold.kinds.video import ac3, flac, folding, opus, ordering, pcm, probing, vorbis, vp8
+from fanfold.kinds.video import ac3, chunks, flac, folding, opus, ordering, pcm, vorbis, vp8
 from fanfold.kinds.video.chunks import ChunkShare
 from fanfold.kinds.video.folding import Laid
 from fanfold.kinds.video.formats import Container
 from fanfold.kinds.video.fragments import read_fragments
+from fanfold.kinds.video.leading import Lead
 from fanfold.kinds.video.matroska import ClusterShare
 from fanfold.kinds.video.movie import read_movie
 from fanfold.kinds.video.ordering import Filter
 from fanfold.kinds.video.ranges import Kept, opened
-from fanfold.kinds.video.shares import Share, Whole
+from fanfold.kinds.video.shares import READ_BYTES, Rationed, Share, Whole
 from fanfold.kinds.video.sink import Data, Index, Sink
 from fanfold.kinds.video.transport import PacketShare
 from fanfold.model import Desk, Json, Source
 
-READ_BYTES = 1 << 20
-"""How much is read at once of an object that is read as a whole."""
-
-SHARES: Mapping[str, Callable[[Source, int, int, int], Share]] = {
+SHARES: Mapping[str, Callable[[Rationed, int, int, Lead], Share]] = {
     "matroska": ClusterShare,
     "mpegts": PacketShare,
     "avi": ChunkShare,
@@ -94,24 +92,26 @@ def prepare(source: Source, layout: Json, share: Json, desk: Desk) -> Mapping[st
     `share`: true, for all of the object, or the bytes [start, stop) in which it begins; then what cannot be laid out so
     is told and not raised, for all of it may still be. Raises BrokenVideo, NotAVideo, UnsupportedVideo.
     """
-    kept = Kept(source, READ_BYTES)
     if share is True:
-        return {"samples": _laid_out(Whole(kept), layout, desk)}
+        kept: Source = Kept(source, READ_BYTES)
+        view = chunks.unindexed(kept) if layout["container"] == "avi" and layout["in_order"] else kept
+        return {"samples": _laid_out(Whole(view), layout, None, desk)}
     start, stop = share
+    lead = Lead.from_json(layout["lead"])
     try:
-        found = SHARES[layout["container"]](kept, start, stop, layout["probed"])
-        return {"samples": _laid_out(found, layout, desk), **found.told()}
+        found = SHARES[layout["container"]](Rationed(source, start, stop), start, stop, lead)
+        return {"samples": _laid_out(found, layout, lead.probe_bytes if start else None, desk), **found.told()}
     except (BrokenVideo, UnsupportedVideo) as error:
         return {"unproven": str(error)}
 
 
-def _laid_out(share: Share, layout: Json, desk: Desk) -> int:
+def _laid_out(share: Share, layout: Json, probe_bytes: int | None, desk: Desk) -> int:
     """Write samples and their index; return how many there are."""
-    form, data, sees_all = layout["container"], Data(desk), isinstance(share, Whole)
+    form, described, data = layout["container"], layout["described"], Data(desk)
+    sees_all = isinstance(share, Whole)
     muxed: list[tuple[Sink, list[Lane]]] = []
     lanes: list[Lane] = []
-    with opened(share.view, form) as found:
-        described = probing.described(found, form, share.view.size_bytes)
+    with opened(share.view, form, probe_bytes, measures=False) as found:
         try:
             streams = _kept(found, described)
             packets = share.packets(found, streams)
@@ -139,7 +139,7 @@ def _laid_out(share: Share, layout: Json, desk: Desk) -> int:
         if any(len(lane.laid) for lane in its):
             _place(sink, its)
     laid = {lane.index: lane.laid for lane in lanes}
-    desk.write(folding.INDEX, folding.to_bytes(described, dict(sorted(laid.items()))))
+    desk.write(folding.INDEX, folding.to_bytes(dict(sorted(laid.items()))))
     return sum(map(len, laid.values()))
 
 

@@ -20,7 +20,7 @@ KEPT_BYTES = 32 << 20
 
 # Its callback into Python holds the lock that threads of a decoder wait for at the end of the process.
 av.logging.restore_default_callback()
-av.logging.set_level(av.logging.PANIC)
+av.logging.set_libav_level(av.logging.PANIC)
 
 
 class Kept:
@@ -118,15 +118,20 @@ def check_length(source: Source, form: Container) -> None:
 
 
 @contextmanager
-def opened(source: Source, form: Container | None = None) -> Iterator[InputContainer]:
+def opened(
+    source: Source, form: Container | None = None, probe_bytes: int | None = None, measures: bool = True
+) -> Iterator[InputContainer]:
     """Open a video with the demuxer that its first bytes name: nothing else is tried, and nothing else is opened.
 
-    Raises EmptyObject, NotAVideo, BrokenVideo.
+    `probe_bytes`: how many bytes of packets are looked at, None for as many as libavformat thinks right; `measures`:
+    whether its end is, where nothing else says how long it is. Raises EmptyObject, NotAVideo, BrokenVideo.
     """
-    if not isinstance(source, Kept):
-        source = Kept(source)
     form = form or container(source)
     options = {"format_whitelist": DEMUXERS[form], "protocol_whitelist": "none"}
+    if probe_bytes:
+        options["probesize"] = str(probe_bytes)
+    if not measures:
+        options["skip_estimate_duration_from_pts"] = "1"
     # An index is read here and there: what is read around each place is to be small.
     buffer_bytes = 4 << 10 if form == "mp4" else 32 << 10
     try:

@@ -8,7 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 from fanfold import kinds
-from fanfold.kinds.video import folding, preparing
+from fanfold.kinds.video import folding, leading, preparing
+from fanfold.kinds.video.ranges import Kept, container, opened
 from fanfold.kinds.video.recipe import VideoRecipe
 from fanfold.model import Json, Line, Part
 from tests.kinds.driver import CountingSource, MemoryDesk, json_copy
@@ -24,16 +25,25 @@ class LaidOut:
     shares: list[Json]
     """What each said of its share."""
     follow: bool
-    described: Json
     tracks: dict[int, dict[str, Any]]
     """Of each stream everything that is known of it, but for where its samples are: their bytes instead."""
     read_bytes: list[int]
 
 
+def lead(source: CountingSource) -> Json:
+    """Return what a splitter says of an object that it divides."""
+    kept = Kept(source)
+    form = container(kept)
+    with opened(kept, form) as found:
+        led = leading.lead(kept, form, kept.prefix, found)
+    assert led
+    return led.to_json()
+
+
 def laid_out(data: bytes | CountingSource, shares: Sequence[Json]) -> LaidOut:
     """Lay a clip out as a plan's workers would, its shares given."""
     source = CountingSource(data) if isinstance(data, bytes) else data
-    layout = json_copy(VIDEO.plan(source, RECIPE).layout)
+    layout = json_copy(VIDEO.plan(source, RECIPE).layout | {"lead": lead(source)})
     store: dict[str, bytes] = {}
     parts, read_bytes = [], []
     for number, share in enumerate(shares):
@@ -45,15 +55,15 @@ def laid_out(data: bytes | CountingSource, shares: Sequence[Json]) -> LaidOut:
         read_bytes.append(source.read_bytes)
     told = [dict(part.facts) for part in parts]
     if not (follow := folding.follow_each_other(told)):
-        return LaidOut(told, follow, None, {}, read_bytes)
-    described, tracks, stored = folding.folded(parts, lambda made, start, stop: store[made.key][start:stop])
+        return LaidOut(told, follow, {}, read_bytes)
+    tracks, stored = folding.folded(parts, lambda made, start, stop: store[made.key][start:stop])
     whole = b"".join(store[one.key] for one in stored)
     found = {}
     for index, track in tracks.items():
         found[index] = {name: getattr(track, name) for name in track.__slots__ if name != "offsets"}
         places = zip(track.offsets, track.sizes, strict=True)
         found[index]["samples"] = [whole[offset : offset + size] for offset, size in places]
-    return LaidOut(told, follow, described, found, read_bytes)
+    return LaidOut(told, follow, found, read_bytes)
 
 
 def shares_at(cuts: Sequence[int], size: int) -> list[Json]:
