@@ -10,7 +10,8 @@ from typing import Any
 from av.container import InputContainer
 
 from fanfold.kinds.video import chunks, clusters, leading, ordering, pcm
-from fanfold.kinds.video.formats import PACKET_BYTES, Container
+from fanfold.kinds.video.formats import PACKET_BYTES, Container, packets_apart
+from fanfold.kinds.video.ranges import HEAD_BYTES
 from fanfold.model import Json, Source
 
 SHARE_BYTES = 64 << 20
@@ -51,6 +52,8 @@ def shares(source: Source, form: Container, probed: int, streams: Sequence[Mappi
     match form:
         case "matroska":
             cuts = _at_cues(source, even)
+        case "mpegts" if packets_apart(source.read(0, HEAD_BYTES)) != PACKET_BYTES:
+            return [True]
         case "mpegts":
             cuts = [at - at % PACKET_BYTES for at in even]
         case _:

@@ -14,6 +14,9 @@ DEMUXERS: dict[Container, str] = {"mp4": "mov", "matroska": "matroska", "mpegts"
 PACKET_BYTES = 188
 """Of an MPEG transport stream (ISO/IEC 13818-1, 2.4.3.2)."""
 
+_LAYOUTS = ((PACKET_BYTES, 0), (192, 4))
+"""How far packets lie apart, and where the first one begins: camcorders (AVCHD) and Blu-ray put a time before each."""
+
 _BOXES = frozenset({b"ftyp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"styp", b"sidx", b"pnot"})
 """What the first box of an MP4 or QuickTime file may be."""
 
@@ -43,8 +46,16 @@ def container_of(head: bytes) -> Container | None:
         return "matroska"
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return "avi"
-    syncs = head[: 5 * PACKET_BYTES : PACKET_BYTES]
-    return "mpegts" if len(syncs) == 5 and set(syncs) == {0x47} else None
+    return "mpegts" if packets_apart(head) else None
+
+
+def packets_apart(head: bytes) -> int | None:
+    """Return how many bytes the packets of a transport stream lie apart, None for what is none."""
+    for apart, first in _LAYOUTS:
+        syncs = head[first : first + 5 * apart : apart]
+        if len(syncs) == 5 and set(syncs) == {0x47}:
+            return apart
+    return None
 
 
 def sniff(head: bytes, key: str) -> bool:

@@ -33,6 +33,7 @@ CLIPS = {
     "live.mkv": f"{H264} {AAC} -live 1",
     "hevc.ts": f"-c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=48 {AAC}",
     "h264.ts": f"{H264} {AAC}",
+    "camcorder.mts": f"{H264} -c:a ac3 -mpegts_m2ts_mode 1",
     "mpeg4.avi": "-c:v mpeg4 -g 24 -c:a libmp3lame",
     "silent.mp4": f"-an {H264}",
     "sound.m4a": f"-vn {AAC} -f mp4",

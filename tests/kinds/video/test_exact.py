@@ -43,7 +43,7 @@ def check_same(output: Path, source: Path) -> None:
     """Assert that two videos have the same pictures and samples at the same times, and that decoders are content."""
     before = seen(source)
     # Streams and recordings begin when they like; what comes back begins at 0, and all is moved alike.
-    begins_anywhere = source.suffix in (".ts", ".mkv", ".webm", ".avi") or b"moof" in source.read_bytes()
+    begins_anywhere = source.suffix in (".ts", ".mts", ".mkv", ".webm", ".avi") or b"moof" in source.read_bytes()
     origin = min(stream.times[0] for stream in before) if begins_anywhere else 0
     is_webm = output.suffix == ".webm"
     for ours, theirs in zip(seen(output), before, strict=True):

@@ -19,7 +19,7 @@ from fanfold.errors import FanfoldError
 from fanfold.kinds.video import clusters, dividing, matroska, pes, transport
 from fanfold.kinds.video import shares as besides
 from fanfold.kinds.video.elements import void
-from fanfold.kinds.video.formats import PACKET_BYTES
+from fanfold.kinds.video.formats import PACKET_BYTES, packets_apart
 from fanfold.kinds.video.leading import Lead
 from fanfold.kinds.video.recipe import VideoRecipe
 from tests.kinds.driver import CountingSource, run
@@ -166,6 +166,14 @@ def test_frames_that_begin_anywhere_are_met_by_beginning_before_the_share(monkey
     assert laid_out(data, shares).follow
     monkeypatch.setattr(transport, "BEFORE_BYTES", 0)
     assert not laid_out(data, shares).follow
+
+
+def test_packets_that_lie_further_apart_are_one_workers() -> None:
+    """Those of a camcorder (AVCHD), which have a time before each."""
+    data = clip("camcorder.mts", 8)
+    streams = [{"type": "video", "picture": False, "codec": "h264"}]
+    assert packets_apart(data) == 192
+    assert dividing.shares(CountingSource(data + bytes(3 * dividing.SHARE_BYTES)), "mpegts", 1, streams) == [True]
 
 
 @pytest.mark.parametrize("name", ["h264.ts", "h264.mkv", "live.mkv"])
