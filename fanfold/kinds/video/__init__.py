@@ -16,7 +16,7 @@ from fanfold.model import Again, Desk, Folded, Forecast, Json, Line, Plan, Recor
 __all__ = ["forecast", "merge", "name", "parts_version", "plan", "process", "records", "sniff"]
 
 name = "video"
-parts_version = 2
+parts_version = 3
 
 # The intake function sniffs: it has neither libavformat nor ffmpeg in its package.
 
