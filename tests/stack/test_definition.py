@@ -15,8 +15,9 @@ from fanfold import errors, steps
 from fanfold.job import Keys
 from fanfold.kinds.image import staging
 from fanfold.kinds.table import planning
-from fanfold.kinds.video import describing, media
+from fanfold.kinds.video import media
 from fanfold.kinds.video.speech import hearing
+from fanfold.kinds.video.told import describing
 from tests.stack import definition as asl
 from tests.stack import template
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from fanfold import kinds
 from fanfold.errors import FanfoldError
-from fanfold.kinds.video import dividing
+from fanfold.kinds.video.laying import dividing
 from fanfold.kinds.video.recipe import VideoRecipe
 from tests.kinds.driver import Result, run
 from tests.videos.comparing import Differs, check

@@ -39,7 +39,7 @@ def process(source: Source, recipe: VideoRecipe, layout: Json, line: Line, desk:
     """Work on one line, by its role: see `working`, `describing` and `speech.hearing`."""
     match line.role:
         case "describe":
-            from fanfold.kinds.video import describing
+            from fanfold.kinds.video.told import describing
 
             return describing.process(source, recipe, layout, line.span, desk)
         case "speech":
@@ -56,7 +56,7 @@ def process(source: Source, recipe: VideoRecipe, layout: Json, line: Line, desk:
 def records(recipe: VideoRecipe, layout: Json, line: Line, desk: Desk) -> Iterator[Record]:
     """Yield the video's record, what `metadata.json` says and what was made of it; or those of its transcript."""
     if "records" in line.span:
-        from fanfold.kinds.video import telling
+        from fanfold.kinds.video.told import telling
 
         yield from telling.records(recipe, layout, desk)
         return

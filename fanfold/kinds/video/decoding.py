@@ -12,10 +12,10 @@ import av.filter
 from av.container import InputContainer
 
 from fanfold.errors import UnsupportedVideo
-from fanfold.kinds.video.entries import margins
-from fanfold.kinds.video.excerpts import mini, track_of
 from fanfold.kinds.video.media import Media, Stream
-from fanfold.kinds.video.muxing import delay
+from fanfold.kinds.video.mp4.entries import margins
+from fanfold.kinds.video.mp4.excerpts import mini, track_of
+from fanfold.kinds.video.mp4.muxing import delay
 from fanfold.kinds.video.reading import Stretch, read_segment
 from fanfold.model import Source
 

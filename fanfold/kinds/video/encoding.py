@@ -12,11 +12,11 @@ from fanfold.errors import BrokenVideo
 from fanfold.kinds.held import Held
 from fanfold.kinds.video import ffmpeg
 from fanfold.kinds.video.choosing import shape
-from fanfold.kinds.video.excerpts import head, track_of
-from fanfold.kinds.video.fragments import read_fragments, samples_of
 from fanfold.kinds.video.media import Stream
-from fanfold.kinds.video.movie import Track, read_movie
-from fanfold.kinds.video.muxing import delay
+from fanfold.kinds.video.mp4.excerpts import head, track_of
+from fanfold.kinds.video.mp4.fragments import read_fragments, samples_of
+from fanfold.kinds.video.mp4.movie import Track, read_movie
+from fanfold.kinds.video.mp4.muxing import delay
 from fanfold.kinds.video.reading import Segment
 from fanfold.kinds.video.recipe import Rendition
 from fanfold.kinds.video.samples import Samples

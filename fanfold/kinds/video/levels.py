@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from fanfold.errors import BrokenVideo
-from fanfold.kinds.video.entries import of_picture
+from fanfold.kinds.video.mp4.entries import of_picture
 
 _SPS = 7
 """The type of a sequence parameter set (ITU-T H.264, table 7-1)."""

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
-from fanfold.kinds.video.entries import margins
 from fanfold.kinds.video.formats import Container
+from fanfold.kinds.video.mp4.entries import margins
 from fanfold.model import Json, Round
 
 ROLE = "encode"

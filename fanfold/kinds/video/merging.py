@@ -8,23 +8,15 @@ from fractions import Fraction
 from itertools import pairwise
 
 from fanfold.errors import BrokenVideo
-from fanfold.kinds.video import (
-    blocks,
-    describing,
-    files,
-    lanes,
-    planning,
-    playlists,
-    telling,
-    tracks,
-    variants,
-    weaving,
-    webm,
-)
+from fanfold.kinds.video import lanes, planning, tracks
 from fanfold.kinds.video.choosing import copies_audio, has_audio
+from fanfold.kinds.video.hls import playlists, variants
 from fanfold.kinds.video.media import ROLE, Media
+from fanfold.kinds.video.mp4 import files
 from fanfold.kinds.video.recipe import Rendition
+from fanfold.kinds.video.told import describing, telling
 from fanfold.kinds.video.tracks import Whole
+from fanfold.kinds.video.webm import assembling, blocks, weaving
 from fanfold.model import Again, Folded, Json, Line, Output, Part, Round
 
 INDEX = "index"
@@ -147,7 +139,7 @@ def _rendition(media: Media, rendition: Rendition, wholes: Sequence[Whole], part
         case "webm":
             woven = [part for part in parts if part.line.span.get("weave") == rendition.name]
             kind = "video" if wholes[0].stream.kind == "video" else "audio"
-            yield Output(name, webm.pieces(media, wholes, woven), f"{kind}/webm")
+            yield Output(name, assembling.pieces(media, wholes, woven), f"{kind}/webm")
         case form:
             yield Output(name, files.pieces(form, media, wholes), _TYPES[form])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fanfold.kinds.video.decoding import decoded
 from fanfold.kinds.video.media import Stream
-from fanfold.kinds.video.movie import Track
+from fanfold.kinds.video.mp4.movie import Track
 from fanfold.kinds.video.reading import Stretch
 from fanfold.kinds.video.samples import Samples
 from fanfold.model import Source

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fanfold.kinds.video.boxes import find
+from fanfold.kinds.video.mp4.boxes import find
 
 RATE = 48_000
 """Opus counts so many samples a second, whatever was encoded."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import struct
 
-from fanfold.kinds.video.boxes import find
+from fanfold.kinds.video.mp4.boxes import find
 
 ENTRIES = frozenset(
     {b"sowt", b"twos", b"lpcm", b"in24", b"in32", b"fl32", b"fl64", b"raw ", b"ipcm", b"fpcm", b"alaw", b"ulaw"}

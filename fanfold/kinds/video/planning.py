@@ -15,19 +15,23 @@ from typing import Any
 
 from fanfold.errors import BrokenVideo, NotAVideo, TooManyChunks, UnsupportedVideo
 from fanfold.kinds.pieces import Pieces
-from fanfold.kinds.video import describing, dividing, folding, lagging, opening, probing, weaving
+from fanfold.kinds.video import opening, probing
 from fanfold.kinds.video.choosing import copies_video, has_video, shape
 from fanfold.kinds.video.cutting import SEGMENT_BYTES, Cut, cuts
-from fanfold.kinds.video.entries import out_of_band, seems_narrow, shaped
-from fanfold.kinds.video.fragments import durations, read_fragments
 from fanfold.kinds.video.lanes import wanted
 from fanfold.kinds.video.languages import terminological
+from fanfold.kinds.video.laying import dividing, folding
 from fanfold.kinds.video.media import ROLE, Media, Stream
-from fanfold.kinds.video.movie import Head, Movie, Track, movie_of, read_head
-from fanfold.kinds.video.presenting import settle
+from fanfold.kinds.video.mp4 import lagging
+from fanfold.kinds.video.mp4.entries import out_of_band, seems_narrow, shaped
+from fanfold.kinds.video.mp4.fragments import durations, read_fragments
+from fanfold.kinds.video.mp4.movie import Head, Movie, Track, movie_of, read_head
+from fanfold.kinds.video.mp4.presenting import settle
 from fanfold.kinds.video.ranges import BLOCK_BYTES, Kept, check_length, container, opened
 from fanfold.kinds.video.recipe import VideoRecipe
 from fanfold.kinds.video.samples import deltas, packed
+from fanfold.kinds.video.told import describing
+from fanfold.kinds.video.webm import weaving
 from fanfold.model import Again, Forecast, Json, Line, Plan, Round, Source
 
 SEGMENTS_LIMIT = 20_000

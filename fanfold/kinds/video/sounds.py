@@ -11,8 +11,8 @@ from typing import Any
 
 from fanfold.errors import BrokenVideo
 from fanfold.kinds.video.encoding import encode_sound
-from fanfold.kinds.video.fragments import fragment
 from fanfold.kinds.video.media import Media, Stream
+from fanfold.kinds.video.mp4.fragments import fragment
 from fanfold.kinds.video.samples import Samples
 from fanfold.kinds.video.tracks import told
 from fanfold.model import Desk, Json, PartObject

@@ -6,13 +6,15 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fanfold.kinds.video import choosing, encoding, preparing, sounds, weaving
-from fanfold.kinds.video.fragments import fragment
+from fanfold.kinds.video import choosing, encoding, sounds
+from fanfold.kinds.video.laying import preparing
 from fanfold.kinds.video.media import Media
+from fanfold.kinds.video.mp4.fragments import fragment
 from fanfold.kinds.video.reading import Segment, read_segment, stored
 from fanfold.kinds.video.recipe import VideoRecipe
 from fanfold.kinds.video.samples import Samples
 from fanfold.kinds.video.tracks import told
+from fanfold.kinds.video.webm import weaving
 from fanfold.model import Desk, Json, Line, Source
 
 

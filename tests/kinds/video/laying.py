@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from fanfold import kinds
-from fanfold.kinds.video import folding, leading, preparing
+from fanfold.kinds.video.laying import folding, leading, preparing
 from fanfold.kinds.video.ranges import Kept, container, opened
 from fanfold.kinds.video.recipe import VideoRecipe
 from fanfold.model import Json, Line, Part

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from fanfold import kinds
-from fanfold.kinds.video.boxes import box
-from fanfold.kinds.video.entries import margins, shown_size
-from fanfold.kinds.video.movie import read_movie
+from fanfold.kinds.video.mp4.boxes import box
+from fanfold.kinds.video.mp4.entries import margins, shown_size
+from fanfold.kinds.video.mp4.movie import read_movie
 from fanfold.kinds.video.recipe import VideoRecipe
 from tests.kinds.driver import CountingSource, run
 from tests.kinds.video.clips import clip

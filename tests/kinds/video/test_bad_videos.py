@@ -27,7 +27,7 @@ from fanfold.errors import (
     UnsupportedVideo,
 )
 from fanfold.kinds.video import ffmpeg, formats
-from fanfold.kinds.video.boxes import box
+from fanfold.kinds.video.mp4.boxes import box
 from fanfold.kinds.video.recipe import VideoRecipe
 from tests.kinds.driver import run
 from tests.kinds.image.pictures import picture, saved

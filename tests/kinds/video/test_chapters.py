@@ -9,7 +9,7 @@ import av
 import pytest
 
 from fanfold import kinds
-from fanfold.kinds.video import chapters
+from fanfold.kinds.video.mp4 import chapters
 from fanfold.kinds.video.recipe import VideoRecipe
 from tests.kinds.driver import run
 from tests.kinds.video.clips import clip

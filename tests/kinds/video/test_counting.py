@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from fanfold import kinds
 from fanfold.errors import UnsupportedVideo
-from fanfold.kinds.video import counting, samples
-from fanfold.kinds.video.boxes import box, full
-from fanfold.kinds.video.muxing import IDENTITY, ftyp
+from fanfold.kinds.video import samples
+from fanfold.kinds.video.mp4 import counting
+from fanfold.kinds.video.mp4.boxes import box, full
+from fanfold.kinds.video.mp4.muxing import IDENTITY, ftyp
 from fanfold.kinds.video.recipe import VideoRecipe
 from tests.kinds.driver import run
 from tests.kinds.video.clips import clip

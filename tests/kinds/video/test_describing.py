@@ -18,10 +18,10 @@ from PIL import Image
 from fanfold import kinds
 from fanfold.aws import transcribe
 from fanfold.errors import BrokenVideo, FanfoldError
-from fanfold.kinds.video import describing
 from fanfold.kinds.video.media import Media, Stream
 from fanfold.kinds.video.recipe import VideoRecipe
 from fanfold.kinds.video.speech import whisper
+from fanfold.kinds.video.told import describing
 from fanfold.speech import Word
 from fanfold.words import words
 from tests.kinds.driver import CountingSource, Result, run

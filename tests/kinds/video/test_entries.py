@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanfold.kinds.video.boxes import box
-from fanfold.kinds.video.entries import of_picture, out_of_band, pixel_shape, shaped
+from fanfold.kinds.video.mp4.boxes import box
+from fanfold.kinds.video.mp4.entries import of_picture, out_of_band, pixel_shape, shaped
 from tests.kinds.video.clips import clip
 from tests.kinds.video.clips import run as run_ffmpeg
 from tests.kinds.video.probes import complaints, psnr

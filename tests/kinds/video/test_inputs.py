@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 from fanfold import kinds
 from fanfold.errors import BrokenVideo, FanfoldError, UnsupportedVideo
-from fanfold.kinds.video import dividing, flac, fragments, ordering, vp8
+from fanfold.kinds.video.laying import dividing, flac, ordering, vp8
+from fanfold.kinds.video.mp4 import fragments
 from fanfold.kinds.video.ranges import opened
 from fanfold.kinds.video.recipe import VideoRecipe
 from tests.kinds.driver import CountingSource, run

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from fanfold import kinds
 from fanfold.errors import UnsupportedVideo
-from fanfold.kinds.video import lagging
 from fanfold.kinds.video.cutting import Cut
-from fanfold.kinds.video.fragments import lateness
-from fanfold.kinds.video.movie import Track
-from fanfold.kinds.video.muxing import IDENTITY
+from fanfold.kinds.video.mp4 import lagging
+from fanfold.kinds.video.mp4.fragments import lateness
+from fanfold.kinds.video.mp4.movie import Track
+from fanfold.kinds.video.mp4.muxing import IDENTITY
 from fanfold.kinds.video.recipe import VideoRecipe
 from tests.kinds.driver import run
 from tests.kinds.video.clips import clip

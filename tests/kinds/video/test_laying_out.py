@@ -16,11 +16,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fanfold.errors import FanfoldError
-from fanfold.kinds.video import clusters, dividing, matroska, pes, transport
-from fanfold.kinds.video import shares as besides
-from fanfold.kinds.video.elements import void
 from fanfold.kinds.video.formats import PACKET_BYTES, packets_apart
-from fanfold.kinds.video.leading import Lead
+from fanfold.kinds.video.laying import clusters, dividing, matroska, pes, transport
+from fanfold.kinds.video.laying import shares as besides
+from fanfold.kinds.video.laying.elements import void
+from fanfold.kinds.video.laying.leading import Lead
 from fanfold.kinds.video.recipe import VideoRecipe
 from tests.kinds.driver import CountingSource, run
 from tests.kinds.video.clips import CLIPS, H264, clip

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fanfold.errors import FanfoldError
-from fanfold.kinds.video import chunks, dividing, folding
+from fanfold.kinds.video.laying import chunks, dividing, folding
 from fanfold.kinds.video.ranges import opened
 from tests.kinds.driver import CountingSource, run
 from tests.kinds.video.clips import CLIPS, clip

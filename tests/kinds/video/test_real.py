@@ -15,9 +15,10 @@ import pytest
 from fanfold import kinds
 from fanfold.errors import BrokenVideo, FanfoldError, UnsupportedVideo
 from fanfold.kinds.held import Held
-from fanfold.kinds.video import levels, vorbis
-from fanfold.kinds.video.boxes import box, full, walk
-from fanfold.kinds.video.movie import read_movie
+from fanfold.kinds.video import levels
+from fanfold.kinds.video.laying import vorbis
+from fanfold.kinds.video.mp4.boxes import box, full, walk
+from fanfold.kinds.video.mp4.movie import read_movie
 from fanfold.kinds.video.recipe import VideoRecipe
 from tests.kinds.driver import run
 from tests.kinds.video.clips import AAC, H264, clip

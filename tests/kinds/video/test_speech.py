@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from fanfold.errors import NoSpeechModel, TooMuchSound
-from fanfold.kinds.video.keywords import Said, keywords
 from fanfold.kinds.video.recipe import Transcript
 from fanfold.kinds.video.speech import cues, hearing, listening, pauses, whisper
 from fanfold.kinds.video.speech.pauses import A_SECOND, FRAME, pieces
 from fanfold.kinds.video.speech.words import from_bytes, joined, to_bytes
+from fanfold.kinds.video.told.keywords import Said, keywords
 from fanfold.model import PartObject
 from fanfold.speech import ENGINES, RATE, Word
 

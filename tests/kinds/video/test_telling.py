@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fanfold.errors import TooManyCues
-from fanfold.kinds.video import posters, scenes, subtitles, webvtt
-from fanfold.kinds.video.posters import Shown, laid_out
-from fanfold.kinds.video.scenes import Differences
-from fanfold.kinds.video.webvtt import Cue
+from fanfold.kinds.video.told import posters, scenes, subtitles, webvtt
+from fanfold.kinds.video.told.posters import Shown, laid_out
+from fanfold.kinds.video.told.scenes import Differences
+from fanfold.kinds.video.told.webvtt import Cue
 
 TICK = Fraction(1, 90_000)
 

@@ -11,8 +11,8 @@ import av
 import pytest
 
 from fanfold import kinds
+from fanfold.kinds.video.hls.rfc6381 import codec
 from fanfold.kinds.video.recipe import VideoRecipe
-from fanfold.kinds.video.rfc6381 import codec
 from tests.kinds.driver import run
 from tests.kinds.video.clips import H264, clip
 from tests.kinds.video.clips import run as run_ffmpeg

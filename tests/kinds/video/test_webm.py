@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from fanfold.errors import BrokenVideo
-from fanfold.kinds.video import blocks, ebml, opus, trackentries, tracks, weaving, webm
+from fanfold.kinds.video import opus, tracks
 from fanfold.kinds.video.media import Media, Stream
 from fanfold.kinds.video.recipe import VideoRecipe
 from fanfold.kinds.video.samples import Samples
 from fanfold.kinds.video.tracks import Stored, Whole
+from fanfold.kinds.video.webm import assembling, blocks, ebml, trackentries, weaving
 from fanfold.model import Copied, Line, Part, PartObject
 from tests.kinds.driver import MemoryDesk, json_copy, run
 from tests.kinds.video.clips import clip
@@ -271,7 +272,7 @@ def woven(wholes: Sequence[Whole], store: dict[str, bytes]) -> bytes:
         desk = MemoryDesk(line, store)
         parts.append(Part(line, json_copy(weaving.weave(line.span, desk)), desk.objects, "", 1, 0.0))
     media = Media("mp4", "0", "1", None, [], [])
-    pieces = webm.pieces(media, wholes, parts)
+    pieces = assembling.pieces(media, wholes, parts)
     return b"".join(store[one.key][one.start : one.stop] if isinstance(one, Copied) else one for one in pieces)
 
 

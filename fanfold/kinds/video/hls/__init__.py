@@ -1,0 +1,1 @@
+"""HTTP Live Streaming: playlists over the fragments that the parts are."""

@@ -1,0 +1,1 @@
+"""MP4 and QuickTime files: their index read by ranges, and made anew."""

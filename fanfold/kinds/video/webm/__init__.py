@@ -1,0 +1,1 @@
+"""WebM files: made of the samples that an MP4 would hold."""
