@@ -80,6 +80,7 @@ def test_single_keys_do_what_the_list_of_keys_says(console: Console, pages: list
     page.keyboard.press("k")
     page.keyboard.press("Enter")
     page.wait_for_selector(".tabs")
+    page.wait_for_load_state()  # until then nobody listens to keys
     page.keyboard.press("3")
     page.wait_for_url("**/events")
     page.keyboard.press("?")

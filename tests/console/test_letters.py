@@ -146,6 +146,7 @@ def test_changes_are_added_up_again_each_once(console: Console, engine_stack: St
     row.locator("input").check()
     section.get_by_text("Send them again to Totals").click()
     row.wait_for(state="detached")
+    old.wait_for()  # the page comes anew
     assert old.count() == 1
     assert told() == [(12, 2)]
     put("TotalsDeadLetters", {"DDBStreamBatchInfo": batch})
