@@ -23,6 +23,7 @@ from fanfold import kinds
 from fanfold.errors import FanfoldError
 from fanfold.kinds.image.recipe import ImageRecipe
 from tests.kinds.driver import run
+from tests.memory import peak_bytes
 
 RECIPE = {
     "renditions": [
@@ -50,7 +51,7 @@ def end_of(path: Path) -> Ended:
     """Run a job in this process."""
     data = path.read_bytes()
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before, began = _peak_bytes(), time.perf_counter()
+    before, began = peak_bytes(), time.perf_counter()
     how, is_named = "outputs", True
     try:
         outputs = run(kinds.get("image"), data, ImageRecipe.model_validate(RECIPE)).outputs
@@ -60,12 +61,7 @@ def end_of(path: Path) -> Ended:
         how, is_named = type(error).__name__, "\n" not in str(error)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
         how, is_named = f"{type(error).__name__}: {error}", False
-    return Ended(how, is_named, time.perf_counter() - began, _peak_bytes() - before)
-
-
-def _peak_bytes() -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    return Ended(how, is_named, time.perf_counter() - began, peak_bytes() - before)
 
 
 def ends(paths: list[Path], limit_s: float) -> list[Ended]:

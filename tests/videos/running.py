@@ -22,6 +22,7 @@ from fanfold.errors import FanfoldError
 from fanfold.kinds.video.laying import dividing
 from fanfold.kinds.video.recipe import VideoRecipe
 from tests.kinds.driver import Result, run
+from tests.memory import peak_bytes
 from tests.videos.comparing import Differs, check
 
 RECIPE = {
@@ -132,11 +133,11 @@ def _run(
 
 def _made(job: Job, data: bytes, asked: dict[str, object]) -> tuple[Ended, dict[str, bytes]]:
     """Run a job; return how it ended, and its outputs."""
-    before, began = _peak_bytes(), time.perf_counter()
+    before, began = peak_bytes(), time.perf_counter()
 
     def ended(how: str, says: str, is_named: bool) -> Ended:
         ffmpeg = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-        return Ended(how, is_named, says, time.perf_counter() - began, _peak_bytes() - before + ffmpeg)
+        return Ended(how, is_named, says, time.perf_counter() - began, peak_bytes() - before + ffmpeg)
 
     try:
         result = job(data, asked)
@@ -153,8 +154,3 @@ def _told(error: Exception) -> str:
     places = [one for one in traceback.extract_tb(error.__traceback__) if "fanfold" in one.filename]
     where = ", ".join(f"{Path(one.filename).name}:{one.lineno}" for one in places[-2:])
     return f"{type(error).__name__}: {error} ({where})"
-
-
-def _peak_bytes() -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))

@@ -15,6 +15,7 @@ from fanfold.kinds.video.media import ROLE, Media
 from fanfold.kinds.video.mp4 import files
 from fanfold.kinds.video.recipe import Rendition
 from fanfold.kinds.video.told import describing, telling
+from fanfold.kinds.video.told.webvtt import Text
 from fanfold.kinds.video.tracks import Whole
 from fanfold.kinds.video.webm import assembling, blocks, weaving
 from fanfold.model import Again, Folded, Json, Line, Output, Part, Round
@@ -149,7 +150,7 @@ def _playlists(
     media: Media,
     streamed: Mapping[str, Sequence[playlists.Track]],
     longest_s: int,
-    texts: Sequence[variants.Text],
+    texts: Sequence[Text],
 ) -> Iterator[Output]:
     """Yield playlists and heads of all renditions that are streamed."""
     described = {one["index"]: one for one in layout["described"]["streams"]}

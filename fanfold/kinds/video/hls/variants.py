@@ -17,6 +17,7 @@ from fanfold.kinds.video.hls.rfc6381 import codec
 from fanfold.kinds.video.languages import short
 from fanfold.kinds.video.media import Media
 from fanfold.kinds.video.mp4.entries import pixel_shape, shown_size
+from fanfold.kinds.video.told.webvtt import Text
 from fanfold.model import Output
 
 TOGETHER = "index.m3u8"
@@ -26,19 +27,6 @@ _UNQUOTED = {ord(mark): None for mark in '"\n\r'}
 
 _RANGES: dict[int | None, str] = {16: "PQ", 18: "HLG"}
 """What HDR is called, by its transfer function (ITU-T H.273, 8.2)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """An output of WebVTT that a player may show."""
-
-    output: str
-    language: str
-    title: str
-
-    @property
-    def playlist(self) -> str:
-        return self.output.removesuffix("vtt") + "m3u8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +57,7 @@ def outputs(media: Media, renditions: Sequence[Shown], texts: Sequence[Text], tr
     """
     light = _RANGES.get(transfer, "")
     for text in texts:
-        yield playlist(text.playlist, _of_text(media, text))
+        yield playlist(_playlist_of(text), _of_text(media, text))
     for one in renditions:
         above = [(text, "../") for text in texts]
         yield playlist(f"{one.name}/index.m3u8", _multivariant(media, [(one, "")], above, light))
@@ -96,7 +84,7 @@ def _multivariant(
                 heard = stream is media.heard
                 yield _media("AUDIO", groups[one.choice], stream.title, stream.language, at, uri, is_default=heard)
     for at, (text, folder) in enumerate(texts):
-        uri = f"{folder}{text.playlist}"
+        uri = f"{folder}{_playlist_of(text)}"
         yield _media("SUBTITLES", "text", text.title, text.language, at, uri, is_default=False)
     for one, folder in renditions:
         yield _stream(one, light, groups.get(one.choice, ""), "text" if texts else "")
@@ -142,6 +130,11 @@ def _size(video: Track) -> tuple[int, int]:
     width = round(width * pixel_shape(entry))
     # What is encoded is turned as it is encoded.
     return (height, width) if video.whole.copied and turn in (90, 270) else (width, height)
+
+
+def _playlist_of(text: Text) -> str:
+    """Return the name of the playlist that shows a text."""
+    return text.output.removesuffix("vtt") + "m3u8"
 
 
 def _of_text(media: Media, text: Text) -> Iterator[str]:

@@ -9,7 +9,6 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from fanfold.kinds.video.hls.variants import Text
 from fanfold.kinds.video.media import Media, planned
 from fanfold.kinds.video.recipe import Transcript, VideoRecipe
 from fanfold.kinds.video.speech import cues, hearing
@@ -18,7 +17,7 @@ from fanfold.kinds.video.told import posters, scenes, subtitles, webvtt
 from fanfold.kinds.video.told.describing import DIFFERENCES, TRACK, parts_of, sheet_of, text_tracks, whole
 from fanfold.kinds.video.told.keywords import Said, keywords
 from fanfold.kinds.video.told.scenes import Differences
-from fanfold.kinds.video.told.webvtt import Cue
+from fanfold.kinds.video.told.webvtt import Cue, Text
 from fanfold.model import Copied, Desk, Json, Output, PartObject, Record, Round
 from fanfold.speech import ENGINES, Word
 from fanfold.words import words

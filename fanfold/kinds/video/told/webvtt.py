@@ -17,6 +17,15 @@ class Cue:
     """Text with its markup: see `escaped` and `in_lines`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An output of WebVTT that a player may show."""
+
+    output: str
+    language: str
+    title: str
+
+
 _LINE_ENDS = re.compile(r"\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
