@@ -45,14 +45,18 @@ def merge(round: Round) -> Again | Folded:
     if again := _woven(round, wholes, parts):
         return again
     told = telling.told(round)
-    outputs = [output for one in round.recipe.renditions for output in _rendition(media, one, wholes[one.name], parts)]
+    outputs = [
+        _file(media, one, wholes[one.name], parts)
+        for one in round.recipe.renditions
+        if one.format != "hls" and wholes[one.name]
+    ]
     streamed = {
         one.name: playlists.tracks(one.name, media, wholes[one.name])
         for one in round.recipe.renditions
         if one.format == "hls" and wholes[one.name]
     }
     listed = [track for found in streamed.values() for track in found]
-    outputs += _playlists(layout, media, streamed, playlists.target_s(listed), told.texts) if listed else ()
+    outputs += _playlists(layout, media, streamed, told.texts) if listed else ()
     outputs += told.outputs
     if round.recipe.metadata:
         outputs.insert(0, Output("metadata.json", [_text(layout["described"])], "application/json"))
@@ -129,34 +133,27 @@ def _wholes(media: Media, rendition: Rendition, parts: Sequence[Part]) -> list[W
     return wholes
 
 
-def _rendition(media: Media, rendition: Rendition, wholes: Sequence[Whole], parts: Sequence[Part]) -> Iterator[Output]:
-    """Yield the file of one rendition."""
-    if not wholes:
-        return
+def _file(media: Media, rendition: Rendition, wholes: Sequence[Whole], parts: Sequence[Part]) -> Output:
+    """Return a rendition that is one file."""
     name = f"{rendition.name}.{rendition.format}"
     match rendition.format:
-        case "hls":
-            return
         case "webm":
             woven = [part for part in parts if part.line.span.get("weave") == rendition.name]
             kind = "video" if wholes[0].stream.kind == "video" else "audio"
-            yield Output(name, assembling.pieces(media, wholes, woven), f"{kind}/webm")
+            return Output(name, assembling.pieces(media, wholes, woven), f"{kind}/webm")
         case form:
-            yield Output(name, files.pieces(form, media, wholes), _TYPES[form])
+            return Output(name, files.pieces(form, media, wholes), _TYPES[form])
 
 
 def _playlists(
-    layout: Json,
-    media: Media,
-    streamed: Mapping[str, Sequence[playlists.Track]],
-    longest_s: int,
-    texts: Sequence[Text],
+    layout: Json, media: Media, streamed: Mapping[str, Sequence[playlists.Track]], texts: Sequence[Text]
 ) -> Iterator[Output]:
     """Yield playlists and heads of all renditions that are streamed."""
     described = {one["index"]: one for one in layout["described"]["streams"]}
     colour = described[media.video.index].get("colour", {}) if media.video else {}
     shown = [variants.Shown(name, listed) for name, listed in streamed.items()]
     yield from variants.outputs(media, shown, texts, colour.get("transfer"))
+    longest_s = playlists.target_s([track for listed in streamed.values() for track in listed])
     for listed in streamed.values():
         yield from playlists.outputs(media, listed, longest_s)
 

@@ -121,7 +121,7 @@ def laid_out(
     `samples`: where those of the tracks lie.
     """
     probing.check(described["streams"], recipe)
-    media, tracks = _media(recipe, described, tracks, samples, origin)
+    media, tracks, cut_at = _media(recipe, described, tracks, samples, origin)
     for rendition in recipe.renditions:
         if media.video and has_video(media, rendition) and not copies_video(media, rendition):
             shape(media.video, rendition)
@@ -132,7 +132,7 @@ def laid_out(
     for one in described["streams"]:
         if media.video and one["index"] == media.video.index:
             one["turn"] = media.video.turn
-    spans = list(_spans(media, tracks, recipe))
+    spans = list(_spans(media, tracks, cut_at))
     asked = [(ROLE, span) for span in spans] if recipe.renditions else []
     asked += describing.first(recipe, media, described, spans)
     described |= {"duration": media.duration, "bit_rate": round(described["bytes"] * 8 / Fraction(media.duration))}
@@ -142,8 +142,8 @@ def laid_out(
 
 def _media(
     recipe: VideoRecipe, described: dict[str, Any], found: dict[int, Track], samples: Source, origin: Fraction | None
-) -> tuple[Media, dict[int, Track]]:
-    """Return what is kept of the video, and the track of each kept stream."""
+) -> tuple[Media, dict[int, Track], Sequence[Cut]]:
+    """Return what is kept of the video, the track of each kept stream, and where that of the clock is cut."""
     streams: list[Stream] = []
     for one in described["streams"]:
         is_second = one["type"] == "video" and any(stream.kind == "video" for stream in streams)
@@ -186,7 +186,7 @@ def _media(
         described["chapters"],
         described["tags"],
     )
-    return media, {stream.index: found[stream.index] for stream in streams}
+    return media, {stream.index: found[stream.index] for stream in streams}, cut_at
 
 
 def _check_places(track: Track, size_bytes: int) -> None:
@@ -264,15 +264,13 @@ def _turn(matrix: bytes) -> int:
     return turn
 
 
-def _spans(media: Media, tracks: dict[int, Track], recipe: VideoRecipe) -> Iterator[dict[str, Json]]:
+def _spans(media: Media, tracks: dict[int, Track], cut_at: Sequence[Cut]) -> Iterator[dict[str, Json]]:
     """Yield the span of each segment: which samples it has, and where they are."""
     clock = media.clock
     lengths = {index: durations(track) for index, track in tracks.items()}
     track = tracks[clock.index]
-    others = [tracks[stream.index] for stream in media.audio if stream.index != clock.index]
-    found = _cuts(clock, track, others, max(1, int(recipe.segment_s * clock.timescale)))
     starts = {stream.index: 0 for stream in media.audio}
-    for number, cut in enumerate(found):
+    for number, cut in enumerate(cut_at):
         span: dict[str, Json] = {"segment": number, "start": cut.start, "stop": cut.stop}
         cut_bytes = 0
         if media.video:

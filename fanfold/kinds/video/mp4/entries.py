@@ -17,7 +17,6 @@ _PICTURE_BYTES = 86
 _SOUND_BYTES = {0: 36, 1: 52, 2: 72}
 """The same for sound, by the version of its fields (12.2.3; QuickTime File Format, Sound Sample Descriptions)."""
 
-
 _APERTURE = struct.Struct(">IIIIiIiI")
 
 _SAME = Fraction(1, 1_000_000)
