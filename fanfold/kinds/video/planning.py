@@ -173,8 +173,9 @@ def _media(
     track = found[clock.index]
     cut_at = _cuts(clock, track, [found[stream.index] for stream in audio if stream is not clock], ticks)
     if video:
-        lagging.check(video, track, cut_at)
-        video = replace(video, late=lagging.copied(track, cut_at), late_encoded=lagging.encoded(track, cut_at))
+        late_encoded = lagging.encoded(track, cut_at)
+        lagging.check(video, track, cut_at, late_encoded)
+        video = replace(video, late=lagging.copied(track, cut_at), late_encoded=late_encoded)
     segments = [(cut.start, cut.stop) for cut in cut_at]
     media = Media(
         described["container"],

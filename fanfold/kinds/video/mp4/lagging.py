@@ -39,11 +39,14 @@ def _waited(shown: Sequence[int]) -> int:
     return max((after - at for at, after in zip(shown, behind, strict=True)), default=0)
 
 
-def check(video: Stream, track: Track, found: Sequence[Cut]) -> None:
-    """Refuse pictures that are decoded so long before or after they are shown that no index can say it."""
+def check(video: Stream, track: Track, found: Sequence[Cut], late_encoded: int) -> None:
+    """Refuse pictures that are decoded so long before or after they are shown that no index can say it.
+
+    `late_encoded`: what `encoded` told.
+    """
     apart = max(_apart(track.pts[cut.first : cut.last]) for cut in found)
     # An encoder lets some wait, and hands out others as much too early.
-    if (ticks := max(apart, 2 * encoded(track, found))) > TICKS_LIMIT:
+    if (ticks := max(apart, 2 * late_encoded)) > TICKS_LIMIT:
         raise UnsupportedVideo(
             f"a picture of stream {video.index} is shown for, or decoded apart from its display by, "
             f"{float(ticks * video.tick):,.0f} s: more ticks than an MP4 can say"
